@@ -1,0 +1,311 @@
+//! What a node reports of itself: the log, as data.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::raft::Configuration;
+use crate::store::Change;
+use crate::types::{
+    EntryId, GroupId, Identity, Index, Life, NodeId, Peer, RequestId, SessionId, Term,
+};
+
+/// Something that happened inside a node.
+///
+/// Those marked *verbose* are emitted only when [`Config::verbose`](crate::Config) is set.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The node took a new role, or kept its role in a new term.
+    RoleChanged {
+        /// The term it is in.
+        term: Term,
+        /// Its role.
+        role: Role,
+    },
+    /// The node knows of another leader than before, or of none.
+    LeaderChanged {
+        /// The term it is in.
+        term: Term,
+        /// The leader of that term, if known.
+        leader: Option<NodeId>,
+    },
+    /// This node founded a group.
+    GroupFounded {
+        /// The new group.
+        group: GroupId,
+    },
+    /// This node was taken into a group.
+    GroupEntered {
+        /// The group.
+        group: GroupId,
+    },
+    /// While looking for peers to meet, the node learnt that one of them has a group already; no new
+    /// one will be founded.
+    GroupExists {
+        /// The peer that has one.
+        peer: Peer,
+        /// Its group.
+        group: GroupId,
+    },
+    /// Another configuration is in force.
+    MembersChanged {
+        /// The configuration.
+        configuration: Arc<Configuration>,
+    },
+    /// A peer was heard from in a new life or for the first time.
+    PeerStarted {
+        /// Who.
+        identity: Identity,
+    },
+    /// The commit index moved. *Verbose.*
+    Committed {
+        /// All entries up to here are committed.
+        index: Index,
+    },
+    /// An entry was applied. *Verbose.*
+    Applied {
+        /// The entry.
+        entry: EntryId,
+        /// The digest of the replicated state after it.
+        digest: u64,
+        /// A digest of the entry's outcome: what its asker is answered.
+        outcome: u64,
+    },
+    /// A collection changed: one event per entry of it, in log order, on every node.
+    Changed(Change),
+    /// A session was dropped: unused for too long, crowded out, or that of an earlier life of a node
+    /// that has opened another.
+    SessionExpired {
+        /// Which.
+        session: SessionId,
+    },
+    /// A committed command could not be read, by this node or any other; it has no effect.
+    CommandUnreadable {
+        /// Where it stands.
+        index: Index,
+    },
+    /// A committed command is of a newer version than this node knows. The node stops applying.
+    CommandTooNew {
+        /// Where it stands.
+        index: Index,
+        /// Its version.
+        version: u8,
+    },
+    /// A vote was refused.
+    VoteRefused {
+        /// Who asked.
+        candidate: NodeId,
+        /// The term it asked for.
+        term: Term,
+        /// Whether it was only asking what an election would bring.
+        pre_vote: bool,
+        /// Why.
+        because: VoteRefusal,
+    },
+    /// Entries could not be appended: the log does not hold the entry they follow.
+    AppendRefused {
+        /// The leader.
+        leader: NodeId,
+        /// The entry that should have come before.
+        previous: EntryId,
+        /// The last entry here that may be shared.
+        hint: EntryId,
+    },
+    /// Entries of the log's end were replaced by a leader's.
+    LogTruncated {
+        /// The last index that was kept.
+        kept: Index,
+    },
+    /// An envelope was dropped.
+    EnvelopeDropped {
+        /// Who sent it, by its own word.
+        from: Identity,
+        /// Why.
+        because: DropReason,
+    },
+    /// A request was ignored since its id belongs to one that is pending; that one goes on.
+    RequestIdInUse {
+        /// The id.
+        id: RequestId,
+    },
+    /// A confirmation was ignored: no such write was asked for in this life.
+    ConfirmationIgnored,
+}
+
+/// What a node is in its term (Raft §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Follows a leader or waits for one.
+    Follower,
+    /// Asks whether it could win an election, without disturbing anyone (Raft thesis §9.6).
+    PreCandidate,
+    /// Stands for election.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// Why a vote was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VoteRefusal {
+    /// The candidate's term is past.
+    StaleTerm {
+        /// The term here.
+        ours: Term,
+    },
+    /// A leader was heard from within the least election time-out (Raft §6, last paragraph).
+    LeaderAlive {
+        /// The leader.
+        leader: NodeId,
+    },
+    /// The candidate's log is not as up to date as the one here (Raft §5.4.1).
+    LogBehind {
+        /// The last entry here.
+        ours: EntryId,
+        /// The last entry there.
+        theirs: EntryId,
+    },
+    /// The vote of this term went to another (Raft §5.2).
+    AlreadyVoted {
+        /// To whom.
+        candidate: Peer,
+    },
+}
+
+/// Why an envelope was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// It is addressed to another node.
+    NotForThisNode,
+    /// It is addressed to another incarnation or life of this node.
+    NotForThisLife {
+        /// The present one.
+        ours: Life,
+    },
+    /// It is about another group.
+    OtherGroup,
+    /// It was sent by a life of that peer which is over.
+    SenderGone {
+        /// The newest life known.
+        newest: Life,
+    },
+    /// This node's first write of this life is not durable yet.
+    Starting,
+    /// Its term is past.
+    StaleTerm {
+        /// The term here.
+        ours: Term,
+    },
+    /// It answers what was not asked, or no longer matters.
+    Unexpected,
+    /// No correct member sends this.
+    Impossible(Impossible),
+}
+
+/// What makes a message one that no correct member sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Impossible {
+    /// It claims to lead the term that this node leads.
+    SecondLeader,
+    /// It would replace committed entries.
+    RewritesCommitted,
+    /// It acknowledges entries that were never sent.
+    AcknowledgesUnsent,
+    /// It answers a round that was never begun.
+    AnswersUnasked,
+    /// It claims to be this very node.
+    FromMyself,
+    /// Its entries cannot stand where it puts them.
+    MisplacedEntries,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Follower => "follower",
+            Self::PreCandidate => "pre-candidate",
+            Self::Candidate => "candidate",
+            Self::Leader => "leader",
+        })
+    }
+}
+
+impl fmt::Display for VoteRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StaleTerm { ours } => write!(f, "stale term, ours is {ours}"),
+            Self::LeaderAlive { leader } => write!(f, "leader {leader} is alive"),
+            Self::LogBehind { ours, theirs } => write!(f, "log behind, {theirs} against {ours}"),
+            Self::AlreadyVoted { candidate } => write!(f, "already voted for {candidate}"),
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotForThisNode => f.write_str("not for this node"),
+            Self::NotForThisLife { ours } => write!(f, "not for this life ({ours})"),
+            Self::OtherGroup => f.write_str("other group"),
+            Self::SenderGone { newest } => write!(f, "sender gone, newest life is {newest}"),
+            Self::Starting => f.write_str("starting"),
+            Self::StaleTerm { ours } => write!(f, "stale term, ours is {ours}"),
+            Self::Unexpected => f.write_str("unexpected"),
+            Self::Impossible(what) => write!(f, "impossible: {what}"),
+        }
+    }
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SecondLeader => "a second leader of this term",
+            Self::RewritesCommitted => "rewrites committed entries",
+            Self::AcknowledgesUnsent => "acknowledges what was not sent",
+            Self::AnswersUnasked => "answers a round not begun",
+            Self::FromMyself => "from myself",
+            Self::MisplacedEntries => "misplaced entries",
+        })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoleChanged { term, role } => write!(f, "{role} in {term}"),
+            Self::LeaderChanged { term, leader: Some(leader) } => {
+                write!(f, "leader of {term} is {leader}")
+            }
+            Self::LeaderChanged { term, leader: None } => write!(f, "no leader in {term}"),
+            Self::GroupFounded { group } => write!(f, "founded {group}"),
+            Self::GroupEntered { group } => write!(f, "entered {group}"),
+            Self::GroupExists { peer, group } => write!(f, "{peer} has {group} already"),
+            Self::MembersChanged { configuration } => write!(f, "members {configuration}"),
+            Self::PeerStarted { identity } => write!(f, "peer {identity} started"),
+            Self::Committed { index } => write!(f, "committed {index}"),
+            Self::Applied { entry, .. } => write!(f, "applied {entry}"),
+            Self::Changed(change) => write!(f, "{change}"),
+            Self::SessionExpired { session } => write!(f, "session {session} expired"),
+            Self::CommandUnreadable { index } => write!(f, "command {index} is unreadable"),
+            Self::CommandTooNew { index, version } => {
+                write!(f, "command {index} is of version {version}, too new: applying stops")
+            }
+            Self::VoteRefused { candidate, term, pre_vote, because } => {
+                let kind = if *pre_vote { "pre-vote" } else { "vote" };
+                write!(f, "{kind} refused to {candidate} for {term}: {because}")
+            }
+            Self::AppendRefused { leader, previous, hint } => {
+                write!(f, "append from {leader} refused: no {previous} here, hint {hint}")
+            }
+            Self::LogTruncated { kept } => write!(f, "log truncated after {kept}"),
+            Self::EnvelopeDropped { from, because } => {
+                write!(f, "dropped envelope from {from}: {because}")
+            }
+            Self::RequestIdInUse { id } => write!(f, "request id {id} is in use"),
+            Self::ConfirmationIgnored => f.write_str("confirmation ignored"),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Typed faces of the replicated collections.
+//!
+//! A handle is a name and some types, no more: it may be a constant, and every node knows the
+//! collection whether or not it has a handle to it. A method that asks the group for something
+//! returns a [`Call`]: the [`Request`] to give to a node, and the [`Ticket`] that says what the
+//! reply will mean.
+
+mod codec;
+mod map;
+mod map_view;
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::io::{NotExecuted, Outcome, Refusal, Reply, Request, Unknown};
+use crate::store::{Answer, Content, Operation, Query};
+use crate::types::{Sequence, SessionId, Ticks};
+
+pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
+pub use self::map::{Map, MapEvent};
+pub use self::map_view::{MapView, ViewError};
+
+/// Something to ask of the group, and the type of its result.
+#[derive(Debug)]
+#[must_use = "nothing is asked until the request is given to a node"]
+pub struct Call<R> {
+    request: Request,
+    ticket: Ticket<R>,
+}
+
+/// What the reply to a request will mean.
+#[derive(Debug)]
+#[must_use = "a ticket gives the reply its type"]
+pub struct Ticket<R> {
+    read: fn(Answer) -> Result<R, Failure>,
+}
+
+/// Why a call has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It was ordered and refused, the same on every node; it has no effect.
+    Refused(Refusal),
+    /// It has no effect, and this copy of it never will: safe to send again.
+    NotExecuted(NotExecuted),
+    /// It may have taken effect, or may yet.
+    Unknown(Unknown),
+    /// It was executed, and its result does not decode: it was written with another codec or type.
+    Value(ValueError),
+    /// The reply is to another request than the ticket's.
+    WrongReply,
+}
+
+/// Asks for a session which belongs to no node, so that commands put into it with
+/// [`Call::in_session`] may be sent again through any node.
+///
+/// The result is the session. It lasts while it is used (see
+/// [`SessionLimits`](crate::SessionLimits)). A call whose end is unknown may have opened one that
+/// nobody will use; it expires like any other.
+pub fn open_session() -> Call<SessionId> {
+    Call::new(Request::command(Operation::OpenSession), |answer| match answer.0 {
+        Content::Session(session) => Ok(session),
+        Content::Nothing
+        | Content::Entries(_)
+        | Content::Keys(_)
+        | Content::Flag(_)
+        | Content::Count(_) => Err(Failure::WrongReply),
+    })
+}
+
+/// Asks for nothing but an answer: it comes once the node has applied everything that was committed
+/// when it was asked. Local reads then see at least that.
+pub fn sync() -> Call<()> {
+    Call::new(Request::read(Query::Nothing), |answer| match answer.0 {
+        Content::Nothing => Ok(()),
+        Content::Entries(_)
+        | Content::Keys(_)
+        | Content::Flag(_)
+        | Content::Count(_)
+        | Content::Session(_) => Err(Failure::WrongReply),
+    })
+}
+
+/// The types of a handle that holds no value of them.
+type Types<K, V, C> = PhantomData<fn() -> (K, V, C)>;
+
+impl<R> Call<R> {
+    fn new(request: Request, read: fn(Answer) -> Result<R, Failure>) -> Self {
+        Self { request, ticket: Ticket { read } }
+    }
+
+    /// The request for [`Input::Request`](crate::Input::Request), and the ticket for its reply.
+    pub fn into_parts(self) -> (Request, Ticket<R>) {
+        (self.request, self.ticket)
+    }
+
+    /// Ends the call after `timeout`; see [`Request::with_timeout`].
+    pub fn with_timeout(self, timeout: Ticks) -> Self {
+        Self { request: self.request.with_timeout(timeout), ..self }
+    }
+
+    /// Puts the call into a session of the application; see [`Request::in_session`].
+    pub fn in_session(
+        self,
+        session: SessionId,
+        sequence: Sequence,
+        answered_below: Sequence,
+    ) -> Self {
+        Self { request: self.request.in_session(session, sequence, answered_below), ..self }
+    }
+}
+
+impl<R> Ticket<R> {
+    /// Turns the reply into the call's result. [`Reply::outcome`] tells its log position.
+    ///
+    /// # Errors
+    /// Whatever kept the call from having a result. Of a [`Failure::Value`], the call has taken
+    /// effect.
+    pub fn redeem(self, reply: Reply) -> Result<R, Failure> {
+        match reply.outcome {
+            Outcome::Done { answer, .. } => (self.read)(answer),
+            Outcome::Refused { because, .. } => Err(Failure::Refused(because)),
+            Outcome::NotExecuted(because) => Err(Failure::NotExecuted(because)),
+            Outcome::Unknown(because) => Err(Failure::Unknown(because)),
+        }
+    }
+}
+
+// Not derived: a ticket may be copied whatever its result is.
+impl<R> Clone for Call<R> {
+    fn clone(&self) -> Self {
+        Self { request: self.request.clone(), ticket: self.ticket }
+    }
+}
+
+impl<R> Clone for Ticket<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Ticket<R> {}
+
+impl From<ValueError> for Failure {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(because) => write!(f, "refused: {because}"),
+            Self::NotExecuted(because) => write!(f, "not executed: {because}"),
+            Self::Unknown(because) => write!(f, "unknown: {because}"),
+            Self::Value(error) => write!(f, "executed, but of the result: {error}"),
+            Self::WrongReply => f.write_str("the reply to another request"),
+        }
+    }
+}
+
+impl core::error::Error for Failure {}

@@ -1,0 +1,243 @@
+//! What goes into a [`Node`](crate::Node) and what comes out of it.
+
+use core::fmt;
+
+use crate::event::Event;
+use crate::store::{Answer, Operation, Query};
+use crate::types::{Index, RequestId, Sequence, SessionId, Ticks, WriteId};
+use crate::{Envelope, Write};
+
+/// One thing that happened to a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time passed. `Tick(n)` is exactly n times `Tick(1)`.
+    Tick(Ticks),
+    /// An envelope addressed to this node arrived.
+    Receive(Envelope),
+    /// This write, and every one before it, is durable.
+    Persisted(WriteId),
+    /// The application asks for something. The id must not belong to a request still pending.
+    Request(RequestId, Request),
+}
+
+/// One thing the embedder is to do. Apart from the order of the writes among themselves, no output
+/// waits for another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Perform this write; feed [`Input::Persisted`] once it and all before it are durable.
+    Persist(Write),
+    /// Send this envelope to [`Envelope::to`]. It may be lost, late, duplicated or reordered.
+    Send(Envelope),
+    /// The one reply to a request.
+    Reply(Reply),
+    /// Something happened that may be of interest.
+    Event(Event),
+}
+
+/// Something asked of the group. Made by the typed handles and by the functions below.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub(crate) what: What,
+    pub(crate) timeout: Option<Ticks>,
+}
+
+/// A request's kind: what must be ordered by the log, or what only reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum What {
+    Command { operation: Operation, place: Option<Place> },
+    Read(Query),
+}
+
+/// A command's place in a session that the application keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) session: SessionId,
+    pub(crate) sequence: Sequence,
+    pub(crate) answered_below: Sequence,
+}
+
+impl Request {
+    pub(crate) const fn command(operation: Operation) -> Self {
+        Self { what: What::Command { operation, place: None }, timeout: None }
+    }
+
+    pub(crate) const fn read(query: Query) -> Self {
+        Self { what: What::Read(query), timeout: None }
+    }
+
+    /// Ends the request after `timeout` instead of [`Config::request_timeout`](crate::Config).
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Ticks) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Makes this command the `sequence`-th of a session which the application opened itself with
+    /// [`open_session`](crate::open_session), so that it may be sent again, through any node and
+    /// from any process, and still take effect at most once.
+    ///
+    /// `answered_below` promises that nobody waits for a reply of a lower sequence any more; the
+    /// group then forgets those replies. It must not exceed `sequence`. A read has no effect to
+    /// protect and ignores this.
+    #[must_use]
+    pub fn in_session(
+        mut self,
+        session: SessionId,
+        sequence: Sequence,
+        answered_below: Sequence,
+    ) -> Self {
+        if let What::Command { place, .. } = &mut self.what {
+            *place = Some(Place { session, sequence, answered_below });
+        }
+        self
+    }
+}
+
+/// The one reply to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub(crate) id: RequestId,
+    pub(crate) outcome: Outcome,
+}
+
+impl Reply {
+    /// The request this answers.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// How it ended. A [`Ticket`](crate::Ticket) turns this into a typed result.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was executed, once.
+    Done {
+        /// A command: the log position at which it took effect. A linearizable read: the position
+        /// whose state it saw.
+        index: Index,
+        /// The result.
+        answer: Answer,
+    },
+    /// It was ordered and refused, the same on every node; it has no effect.
+    Refused {
+        /// The log position at which it was refused.
+        index: Index,
+        /// Why.
+        because: Refusal,
+    },
+    /// It has no effect, and this copy of it never will: safe to send again.
+    NotExecuted(NotExecuted),
+    /// It may have taken effect, or may yet. Sending it again is safe only in the same session with
+    /// the same sequence number.
+    Unknown(Unknown),
+}
+
+/// Why a command was refused by the replicated state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The sequence number lies too far above `answered_below`, or below it.
+    OutsideWindow {
+        /// How many numbers, counted from `answered_below`, a session may use.
+        window: u64,
+    },
+}
+
+/// Why a request was not executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotExecuted {
+    /// This node belongs to no group yet.
+    NoGroup,
+    /// No leader was found before the request's time was up.
+    NoLeader,
+    /// A queue was full, here or at the leader.
+    Busy,
+    /// The command is larger than one log entry may be.
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The limit: [`Config::max_entry_bytes`](crate::Config).
+        limit: u64,
+    },
+}
+
+/// Why it is not known whether a command took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// The request's time was up while a copy of it was on its way.
+    TimedOut,
+    /// The group does not know the session: it never did, or has dropped it.
+    SessionExpired,
+    /// The command was executed before and its result is no longer kept.
+    ResultForgotten,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { index, answer } => write!(f, "done at {index}: {answer}"),
+            Self::Refused { index, because } => write!(f, "refused at {index}: {because}"),
+            Self::NotExecuted(because) => write!(f, "not executed: {because}"),
+            Self::Unknown(because) => write!(f, "unknown: {because}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutsideWindow { window } => {
+                write!(f, "sequence outside the session's window of {window}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for NotExecuted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoGroup => f.write_str("the node belongs to no group"),
+            Self::NoLeader => f.write_str("no leader"),
+            Self::Busy => f.write_str("busy"),
+            Self::TooLarge { bytes, limit } => {
+                write!(f, "{bytes} bytes are more than an entry may have ({limit})")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "timed out on its way",
+            Self::SessionExpired => "session expired",
+            Self::ResultForgotten => "executed before, result no longer kept",
+        })
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.outcome)
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Persist(write) => write!(f, "persist {write}"),
+            Self::Send(envelope) => write!(f, "send {envelope}"),
+            Self::Reply(reply) => write!(f, "reply {reply}"),
+            Self::Event(event) => write!(f, "event {event}"),
+        }
+    }
+}

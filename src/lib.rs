@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod bytes;
+mod codec;
+mod config;
+mod event;
+mod handle;
+mod io;
+mod node;
+mod raft;
+mod requests;
+mod status;
+mod store;
+mod stored;
+mod types;
+
+pub use bytes::Bytes;
+pub use codec::{Claim, DecodeError, Envelope, MAX_ENVELOPE_BYTES};
+pub use config::{Birth, Config, ConfigError, SessionLimits};
+pub use event::{DropReason, Event, Impossible, Role, VoteRefusal};
+pub use handle::{
+    Call, Codec, EncodeError, Failure, Map, MapEvent, MapView, Postcard, Ticket, ValueError,
+    ViewError, open_session, sync,
+};
+pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
+pub use node::Node;
+pub use raft::{Configuration, Entry};
+pub use status::{Counters, Load, Status};
+pub use store::{Answer, Change, NameTooLong};
+pub use stored::{RestoreError, Stored, Write};
+pub use types::{
+    EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, OutOfRange, Peer, RequestId,
+    Sequence, SessionId, Term, Ticks, WriteId,
+};

@@ -1,0 +1,448 @@
+//! The node: consensus and the replicated state, joined into one synchronous state machine.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::{Config, ConfigError};
+use crate::event::Event;
+use crate::handle::{Map, MapView};
+use crate::io::{Input, Output};
+use crate::raft::Raft;
+use crate::raft::entries::{Entry, Payload};
+use crate::requests::Requests;
+use crate::status::{Counters, Load, Status};
+use crate::store::{CommandError, Effect, Store};
+use crate::stored::{RestoreError, Stored};
+use crate::types::{Index, Ticks};
+
+/// One member of a group: a synchronous state machine without clock, socket, file or thread.
+///
+/// Everything that happens to it is an [`Input`]; everything it wants done is an [`Output`]. The
+/// same inputs give the same outputs, byte for byte, on every platform.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    raft: Raft,
+    requests: Requests,
+    store: Store,
+    applied: Index,
+    /// Set when a command of a newer version was met: nothing after it is applied.
+    halted: bool,
+    duplicates_suppressed: u64,
+    now: u64,
+}
+
+impl Node {
+    /// A node that has never been, or has lost what it had stored: a new incarnation.
+    ///
+    /// The first [`step`](Node::step), whatever its input, asks for the first write. Until that is
+    /// confirmed the node neither speaks nor listens.
+    ///
+    /// # Errors
+    /// When the configuration is not valid.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self::around(Raft::new(config.clone()), config))
+    }
+
+    /// Another life of the node whose disk holds `stored`.
+    ///
+    /// The local views are empty until the node learns anew what is committed
+    /// ([`Status::ready`](crate::Status)), and the events of replayed entries are emitted again. As
+    /// with [`new`](Node::new), the first step asks for a write, which replaces the file.
+    ///
+    /// # Errors
+    /// When the configuration is not valid, or the image is empty or another node's.
+    pub fn restore(config: Config, stored: Stored) -> Result<Self, RestoreError> {
+        config.check().map_err(RestoreError::Config)?;
+        let peer = stored.peer().ok_or(RestoreError::Empty)?;
+        if peer.id != config.id {
+            return Err(RestoreError::OtherNode { stored: peer });
+        }
+        let life = stored.life().checked_next().ok_or(RestoreError::TooManyLives)?;
+        Ok(Self::around(Raft::restore(config.clone(), peer, life, stored), config))
+    }
+
+    fn around(raft: Raft, config: Config) -> Self {
+        Self {
+            requests: Requests::new(&config, raft.identity()),
+            config,
+            raft,
+            store: Store::new(),
+            applied: Index::ZERO,
+            halted: false,
+            duplicates_suppressed: 0,
+            now: 0,
+        }
+    }
+
+    /// Takes one input, and tells what is to be done.
+    ///
+    /// Total: whatever a peer, a disk or a caller hands in, the worst that comes of it is an event
+    /// or a reply that says why nothing was done. At most one [`Output::Persist`] comes of an input
+    /// other than a tick, and it comes first.
+    ///
+    /// # Panics
+    /// Only when an invariant of the library itself is broken.
+    #[must_use]
+    pub fn step(&mut self, input: Input) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        match input {
+            Input::Tick(ticks) => return self.tick(ticks),
+            Input::Receive(envelope) => self.raft.receive(envelope),
+            Input::Persisted(id) => self.raft.on_persisted(id),
+            Input::Request(id, request) => self.requests.on_request(id, request, self.now),
+        }
+        self.settle(&mut outputs);
+        outputs
+    }
+
+    /// How many ticks until a tick can have an effect: 0 when work is left over from the last step,
+    /// [`Ticks::FOREVER`] when only another input can. Until then an embedder may sleep.
+    #[must_use]
+    pub fn idle_ticks(&self) -> Ticks {
+        if self.has_work_left() {
+            return Ticks::ZERO;
+        }
+        match self.raft.next_tick().min(self.requests.next_alarm()) {
+            u64::MAX => Ticks::FOREVER,
+            next => Ticks::new(next.saturating_sub(self.now).max(1)),
+        }
+    }
+
+    /// A copy of the node's state in numbers.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let raft = &self.raft;
+        Status {
+            identity: raft.identity(),
+            group: raft.group(),
+            role: raft.role(),
+            term: raft.term(),
+            leader: raft.leader(),
+            configuration: Arc::clone(raft.configuration()),
+            configuration_index: raft.configuration_index(),
+            last: raft.last(),
+            durable: raft.durable(),
+            committed: raft.committed(),
+            applied: self.applied,
+            digest: self.store.digest(),
+            ready: raft.leader().is_some()
+                && raft.caught_up_at().is_some_and(|index| self.applied >= index),
+            idle_ticks: self.idle_ticks(),
+            load: self.load(),
+            counters: self.counters(),
+        }
+    }
+
+    /// What this node has applied of a map: a local read, which may lag behind the group.
+    #[must_use]
+    pub fn map<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
+        MapView::new(self.store.map(map.name()))
+    }
+
+    /// n ticks are n single ones; those at which nothing can happen are passed over together.
+    fn tick(&mut self, ticks: Ticks) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let mut left = ticks.get();
+        if left == 0 {
+            self.settle(&mut outputs);
+        }
+        while left > 0 {
+            let passed = self.idle_ticks().get().clamp(1, left);
+            left -= passed;
+            self.now = self.now.saturating_add(passed);
+            self.raft.tick(self.now);
+            self.requests.on_tick(self.now, self.raft.group().is_some());
+            self.settle(&mut outputs);
+        }
+        outputs
+    }
+
+    /// Lets all that follows from an input happen, and collects what is to be done.
+    fn settle(&mut self, outputs: &mut Vec<Output>) {
+        self.heed_notices();
+        self.apply_committed();
+        self.requests.hand_over(&mut self.raft, &self.store, self.now);
+        outputs.extend(self.raft.flush().map(Output::Persist));
+        self.heed_notices();
+        self.requests.serve_reads(self.applied, &self.store);
+        outputs.append(&mut self.raft.take_outputs());
+        outputs.append(&mut self.requests.take_outputs());
+    }
+
+    fn heed_notices(&mut self) {
+        for notice in self.raft.take_notices() {
+            self.requests.on_notice(notice, self.now);
+        }
+    }
+
+    /// Applies what is committed, up to the step's budget.
+    fn apply_committed(&mut self) {
+        let mut budget = self.config.step_budget_bytes;
+        while self.has_work_left() && budget > 0 {
+            let index = self.applied.next();
+            let entry = self.raft.entry(index).expect("a committed entry is in the log").clone();
+            budget = budget.saturating_sub(entry.size());
+            self.apply(&entry);
+        }
+    }
+
+    fn has_work_left(&self) -> bool {
+        !self.halted && self.applied < self.raft.committed()
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        let index = entry.id().index;
+        let (effect, changes, expired) = match &entry.payload {
+            Payload::Noop => (None, Vec::new(), self.store.advance(index)),
+            Payload::Founding(founding) => {
+                self.store.found(founding.sessions);
+                (None, Vec::new(), Vec::new())
+            }
+            Payload::Command(bytes) => match self.store.apply(index, bytes) {
+                Ok(applied) => (Some(applied.effect), applied.changes, applied.expired),
+                Err(CommandError::TooNew(version)) => {
+                    self.halted = true;
+                    return self.emit(Event::CommandTooNew { index, version });
+                }
+                Err(CommandError::Unreadable) => {
+                    self.emit(Event::CommandUnreadable { index });
+                    (None, Vec::new(), self.store.advance(index))
+                }
+            },
+        };
+        self.applied = index;
+        for change in changes {
+            self.emit(Event::Changed(change));
+        }
+        for session in expired {
+            self.emit(Event::SessionExpired { session });
+            self.requests.on_session_expired(session);
+        }
+        self.duplicates_suppressed +=
+            u64::from(matches!(effect, Some(Effect::Executed { duplicate: true, .. })));
+        if self.config.verbose {
+            let outcome = effect.as_ref().map_or(0, Effect::digest);
+            let digest = self.store.digest();
+            self.emit(Event::Applied { entry: entry.id(), digest, outcome });
+        }
+        self.requests.on_applied(entry.id(), effect.as_ref());
+        self.requests.serve_reads(self.applied, &self.store);
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.raft.output(Output::Event(event));
+    }
+
+    fn load(&self) -> Load {
+        let leader = self.raft.leader_load();
+        let (log_entries, log_bytes) = self.raft.log_size();
+        Load {
+            pending_requests: self.requests.len(),
+            pending_bytes: self.requests.bytes(),
+            pending_reads: leader.pending_reads,
+            uncommitted_bytes: leader.uncommitted_bytes,
+            inflight_bytes: leader.inflight_bytes,
+            inflight_messages: leader.inflight_messages,
+            deferred_messages: self.raft.owed(),
+            unconfirmed_writes: self.raft.unconfirmed_writes(),
+            log_entries,
+            log_bytes,
+            sessions: self.store.sessions(),
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let mut counters = *self.raft.counters();
+        counters.duplicates_suppressed = self.duplicates_suppressed;
+        counters.refused_busy += self.requests.refused_busy();
+        counters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::VecDeque;
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::{Address, Header};
+    use crate::config::Birth;
+    use crate::raft::message::Message;
+    use crate::raft::testing::any_message;
+    use crate::types::{GroupId, Identity, Incarnation, Life, NodeId, Peer, RequestId};
+    use crate::{Envelope, Write};
+
+    const SCORES: Map<u8, u64> = Map::new("scores");
+
+    fn config(id: u64) -> Config {
+        let peers = (1..=3).map(NodeId::new).collect();
+        let mut config = Config::new(NodeId::new(id), Incarnation::new(id), Birth::Meet { peers });
+        config.seed = 7;
+        config
+    }
+
+    fn group_of_three() -> Vec<Node> {
+        let mut nodes: Vec<Node> =
+            (1..=3).map(|id| Node::new(config(id)).expect("a valid configuration")).collect();
+        for _ in 0..40 {
+            tick_all(&mut nodes);
+        }
+        nodes
+    }
+
+    /// One tick of every node, and all that follows from it.
+    fn tick_all(nodes: &mut [Node]) {
+        let ticks = (0..nodes.len()).map(|at| (at, Input::Tick(Ticks::new(1))));
+        let mut inputs: VecDeque<(usize, Input)> = ticks.collect();
+        while let Some((at, input)) = inputs.pop_front() {
+            for output in nodes[at].step(input) {
+                match output {
+                    Output::Persist(write) => inputs.push_back((at, Input::Persisted(write.id()))),
+                    Output::Send(envelope) => {
+                        let to = usize::try_from(envelope.to().get() - 1).expect("small");
+                        inputs.push_back((to, Input::Receive(envelope)));
+                    }
+                    Output::Reply(_) | Output::Event(_) => {}
+                }
+            }
+        }
+    }
+
+    /// A message in the name of a peer, nearly always one that passes the door.
+    fn forged() -> impl Strategy<Value = (Message, u64, bool)> {
+        (any_message(3), 1..=4_u64, prop::bool::weighted(0.95))
+    }
+
+    fn envelope(node: &Node, (message, from, ours): (Message, u64, bool)) -> Envelope {
+        let peer = Peer { id: NodeId::new(from), incarnation: Incarnation::new(from) };
+        let group = if ours { node.raft.group() } else { Some(GroupId::new(5)) };
+        let from = Identity { peer, life: Life::FIRST };
+        let to = Address::of(node.raft.identity());
+        Envelope { header: Header { group, from, to }, message }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Forge((Message, u64, bool)),
+        Tick(u64),
+        Confirm,
+        Set(u8),
+        Read(u8),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            8 => forged().prop_map(Act::Forge),
+            2 => (0..30_u64).prop_map(Act::Tick),
+            3 => Just(Act::Confirm),
+            1 => any::<u8>().prop_map(Act::Set),
+            1 => any::<u8>().prop_map(Act::Read),
+        ]
+    }
+
+    /// Drives one node through acts, confirming its writes only when told to.
+    struct Driver {
+        node: Node,
+        unconfirmed: VecDeque<Write>,
+        requests: u64,
+        replies: u64,
+    }
+
+    impl Driver {
+        fn input(&mut self, act: &Act) -> Option<Input> {
+            let request = |number: u64| RequestId::new(number);
+            Some(match act {
+                Act::Forge(forged) => Input::Receive(envelope(&self.node, forged.clone())),
+                Act::Tick(ticks) => Input::Tick(Ticks::new(*ticks)),
+                Act::Confirm => Input::Persisted(self.unconfirmed.pop_front()?.id()),
+                Act::Set(key) => {
+                    self.requests += 1;
+                    let call = SCORES.set(key, &1).expect("a small value");
+                    Input::Request(request(self.requests), call.into_parts().0)
+                }
+                Act::Read(key) => {
+                    self.requests += 1;
+                    let call = SCORES.read(key).expect("a small key");
+                    Input::Request(request(self.requests), call.into_parts().0)
+                }
+            })
+        }
+
+        fn act(&mut self, act: &Act) -> Vec<Output> {
+            let Some(input) = self.input(act) else { return Vec::new() };
+            let outputs = self.node.step(input);
+            for output in &outputs {
+                match output {
+                    Output::Persist(write) => self.unconfirmed.push_back(write.clone()),
+                    Output::Reply(_) => self.replies += 1,
+                    Output::Send(_) | Output::Event(_) => {}
+                }
+            }
+            outputs
+        }
+    }
+
+    fn driver() -> Driver {
+        let node = group_of_three().swap_remove(0);
+        Driver { node, unconfirmed: VecDeque::new(), requests: 0, replies: 0 }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        /// Forgeries in the name of members may mislead a node, but neither stop it nor make it
+        /// forget a request.
+        #[test]
+        fn no_message_makes_a_node_panic(acts in prop::collection::vec(act(), 1..40)) {
+            let mut driver = driver();
+            for act in &acts {
+                driver.act(act);
+            }
+            driver.act(&Act::Tick(200));
+            prop_assert_eq!(driver.replies, driver.requests);
+            prop_assert_eq!(driver.node.status().load.pending_requests, 0);
+        }
+
+        #[test]
+        fn many_ticks_are_that_many_single_ones(
+            acts in prop::collection::vec(act(), 1..20),
+            ticks in 1..60_u64,
+        ) {
+            let (mut together, mut one_by_one) = (driver(), driver());
+            for act in &acts {
+                prop_assert_eq!(together.act(act), one_by_one.act(act));
+            }
+            let expected: Vec<Output> =
+                (0..ticks).flat_map(|_| one_by_one.act(&Act::Tick(1))).collect();
+            prop_assert_eq!(together.act(&Act::Tick(ticks)), expected);
+            prop_assert_eq!(together.node.status(), one_by_one.node.status());
+        }
+    }
+
+    #[test]
+    fn a_node_before_its_first_write_is_durable_is_deaf_and_dumb() {
+        let mut node = Node::new(config(2)).expect("a valid configuration");
+        let outputs = node.step(Input::Tick(Ticks::new(100)));
+        assert!(matches!(outputs.as_slice(), [Output::Persist(_)]), "{outputs:?}");
+        let hello = envelope(&node, (Message::Hello { asked: 1 }, 1, true));
+        let outputs = node.step(Input::Receive(hello));
+        assert_eq!(outputs.len(), 1, "{outputs:?}");
+        assert!(matches!(outputs[0], Output::Event(Event::EnvelopeDropped { .. })));
+        assert_eq!(node.idle_ticks(), Ticks::FOREVER);
+    }
+
+    #[test]
+    fn values_that_cross_threads_and_queues_stay_small() {
+        fn sendable<T: Send>() -> usize {
+            size_of::<T>()
+        }
+        assert!(sendable::<Node>() > 0);
+        assert!(sendable::<Input>() <= 200, "{}", size_of::<Input>());
+        assert!(sendable::<Output>() <= 200, "{}", size_of::<Output>());
+        assert_eq!(vec![Ticks::ZERO].len(), 1);
+    }
+}

@@ -1,0 +1,280 @@
+//! Followers: they take entries from the leader, and grant votes.
+
+use super::entries::{Payload, Run};
+use super::message::{AppendOutcome, Message};
+use super::outbox::OwedMatch;
+use super::{Raft, Role};
+use crate::event::{DropReason, Event, Impossible, VoteRefusal};
+use crate::types::{EntryId, GroupId, Identity, Index, NodeId, Term};
+
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) leader: Option<Identity>,
+    /// When the leader was last heard from, or a vote granted.
+    heard: u64,
+    timeout: u64,
+    /// How far the log is known to match that of this term's leader, durably or not.
+    matched: Index,
+}
+
+impl Follower {
+    pub(super) fn new(leader: Option<Identity>, now: u64, timeout: u64) -> Self {
+        Self { leader, heard: now, timeout, matched: Index::ZERO }
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        self.heard.saturating_add(self.timeout)
+    }
+}
+
+impl Raft {
+    // --- entries ----------------------------------------------------------------------------------
+
+    pub(super) fn on_append_entries(&mut self, from: Identity, run: Run, commit: Index) {
+        if let Some(because) = self.misplaced(&run) {
+            return self.drop_envelope(from, DropReason::Impossible(because));
+        }
+        if !self.follow(from) {
+            return;
+        }
+        let previous = run.previous();
+        if !self.log.holds(previous) {
+            return self.refuse_append(from, previous);
+        }
+        let matched = run.last().index;
+        self.store_run(run);
+        self.note_matched(matched);
+        self.acknowledge(from, matched);
+        self.on_leader_commit(commit);
+    }
+
+    pub(super) fn on_heartbeat(&mut self, from: Identity, commit: Index, round: u64) {
+        if !self.follow(from) {
+            return;
+        }
+        self.on_leader_commit(commit);
+        let (term, matched) = (self.hard.term, self.matched());
+        // Says nothing about the disk, so a slow one deposes nobody.
+        self.send_in_group(from, Message::HeartbeatReply { term, round, matched });
+    }
+
+    pub(super) fn on_commit(&mut self, from: Identity, commit: Index) {
+        if self.follow(from) {
+            self.on_leader_commit(commit);
+        }
+    }
+
+    /// Sends what has become durable of the acknowledgement that is owed.
+    pub(super) fn acknowledge_durable(&mut self) {
+        let durable = self.durable();
+        let Some(owed) = &mut self.outbox.owed_match else { return };
+        let (leader, index) = (owed.leader, owed.upto.min(durable));
+        let news = index > owed.said;
+        owed.said = index;
+        if index == owed.upto {
+            self.outbox.owed_match = None;
+        }
+        if news {
+            self.send_matched(leader, index);
+        }
+    }
+
+    /// Takes the sender for the leader of this term; false if it cannot be.
+    fn follow(&mut self, from: Identity) -> bool {
+        match &mut self.role {
+            Role::Follower(follower) if follower.leader == Some(from) => {
+                follower.heard = self.now;
+                return true;
+            }
+            Role::Follower(Follower { leader: None, .. })
+            | Role::PreCandidate(_)
+            | Role::Candidate(_) => {}
+            Role::Follower(_) | Role::Leader(_) => {
+                let because = DropReason::Impossible(Impossible::SecondLeader);
+                self.drop_envelope(from, because);
+                return false;
+            }
+        }
+        // Raft §5.2: a candidate that hears from a leader of its term becomes a follower.
+        self.become_follower(Some(from));
+        true
+    }
+
+    /// What makes a run one that no leader of this term sends, if anything.
+    fn misplaced(&self, run: &Run) -> Option<Impossible> {
+        let foreign = run.entries().iter().any(|entry| match &entry.payload {
+            Payload::Founding(founding) => Some(founding.group) != self.hard.group,
+            Payload::Noop | Payload::Command(_) => false,
+        });
+        if foreign || run.last().term > self.hard.term {
+            return Some(Impossible::MisplacedEntries);
+        }
+        let rewrites = self.log.holds(run.previous())
+            && run
+                .entries()
+                .iter()
+                .take_while(|entry| entry.id.index <= self.commit)
+                .any(|entry| !self.log.holds(entry.id));
+        rewrites.then_some(Impossible::RewritesCommitted)
+    }
+
+    fn refuse_append(&mut self, from: Identity, previous: EntryId) {
+        let hint = self.log.last_not_above(previous.index, previous.term);
+        self.emit(Event::AppendRefused { leader: from.peer.id, previous, hint });
+        let outcome = AppendOutcome::Conflict { rejected: previous.index, hint };
+        let term = self.hard.term;
+        self.send_in_group(from, Message::AppendEntriesReply { term, outcome });
+    }
+
+    fn store_run(&mut self, run: Run) {
+        let spliced = self.log.splice(run);
+        if let Some(kept) = spliced.kept {
+            assert!(kept >= self.commit, "truncating to {kept} below commit {}", self.commit);
+            self.counters.entries_truncated += spliced.dropped;
+            self.outbox.truncate(kept);
+            self.emit(Event::LogTruncated { kept });
+        }
+        let added = spliced.appended.entries();
+        self.counters.entries_appended += added.len() as u64;
+        if self.membership.on_append(added) {
+            self.emit_members();
+        }
+        self.outbox.append(&spliced.appended);
+    }
+
+    /// Acknowledges `index` at once if it is durable, or owes it.
+    fn acknowledge(&mut self, leader: Identity, index: Index) {
+        if self.outbox.hard_state_durable() && index <= self.durable() {
+            return self.send_matched(leader, index);
+        }
+        let owed = self.outbox.owed_match.get_or_insert(OwedMatch {
+            leader,
+            upto: index,
+            said: Index::ZERO,
+        });
+        owed.upto = owed.upto.max(index);
+    }
+
+    fn send_matched(&mut self, leader: Identity, index: Index) {
+        let (term, outcome) = (self.hard.term, AppendOutcome::Matched(index));
+        self.send_in_group(leader, Message::AppendEntriesReply { term, outcome });
+    }
+
+    fn matched(&self) -> Index {
+        match &self.role {
+            Role::Follower(follower) => follower.matched,
+            Role::PreCandidate(_) | Role::Candidate(_) | Role::Leader(_) => Index::ZERO,
+        }
+    }
+
+    fn note_matched(&mut self, index: Index) {
+        if let Role::Follower(follower) = &mut self.role {
+            follower.matched = follower.matched.max(index);
+        }
+    }
+
+    /// Figure 2, `AppendEntries` 5: what lies beyond the last entry known to match may be another
+    /// leader's, so the commit index goes no further.
+    fn on_leader_commit(&mut self, commit: Index) {
+        let matched = self.matched();
+        if commit <= matched {
+            self.caught_up_at.get_or_insert(commit);
+        }
+        self.commit_to(commit.min(matched));
+    }
+
+    pub(super) fn commit_to(&mut self, index: Index) {
+        if index <= self.commit {
+            return;
+        }
+        let last = self.log.last();
+        assert!(index <= last.index, "committing {index} beyond the last entry {last}");
+        self.commit = index;
+        if self.config.verbose {
+            self.emit(Event::Committed { index });
+        }
+    }
+
+    // --- votes ------------------------------------------------------------------------------------
+
+    /// Answers what an election would bring, changing nothing here (Raft thesis §9.6).
+    pub(super) fn on_pre_vote(
+        &mut self,
+        group: Option<GroupId>,
+        from: Identity,
+        term: Term,
+        last: EntryId,
+    ) {
+        let ours = self.hard.term;
+        let stale = (term <= ours).then_some(VoteRefusal::StaleTerm { ours });
+        match self.stickiness().or(stale).or_else(|| self.behind(last)) {
+            Some(because) => {
+                self.refuse_vote(from.peer.id, term, true, because);
+                self.send_in(group, from, Message::PreVoteRefused { term: ours });
+            }
+            None => self.send_in(group, from, Message::PreVoteGranted { term }),
+        }
+    }
+
+    pub(super) fn on_request_vote(&mut self, from: Identity, last: EntryId) {
+        if let Some(because) = self.vote_refusal(from, last) {
+            let term = self.hard.term;
+            self.refuse_vote(from.peer.id, term, false, because);
+            return self.send_in_group(from, Message::RequestVoteReply { term, granted: false });
+        }
+        if self.hard.vote.is_none() {
+            self.hard.vote = Some(from.peer);
+            self.outbox.save_hard_state();
+        }
+        // Raft §5.2: whoever grants a vote waits a whole time-out for its candidate.
+        match &mut self.role {
+            Role::Follower(follower) => follower.heard = self.now,
+            Role::PreCandidate(_) => self.become_follower(None),
+            Role::Candidate(_) | Role::Leader(_) => {
+                unreachable!("{from} has the vote that {} gave itself", self.me)
+            }
+        }
+        self.outbox.owed_vote = Some(from);
+        self.release();
+    }
+
+    pub(super) fn refuse_vote(
+        &mut self,
+        candidate: NodeId,
+        term: Term,
+        pre_vote: bool,
+        because: VoteRefusal,
+    ) {
+        self.emit(Event::VoteRefused { candidate, term, pre_vote, because });
+    }
+
+    /// Raft §6, end: who hears from a leader helps nobody to depose it.
+    pub(super) fn stickiness(&self) -> Option<VoteRefusal> {
+        let leader = match &self.role {
+            Role::Leader(_) => self.me.peer.id,
+            Role::Follower(follower) => {
+                let patience = follower.heard.saturating_add(self.config.election_timeout.get());
+                follower.leader.filter(|_| self.now < patience)?.peer.id
+            }
+            Role::PreCandidate(_) | Role::Candidate(_) => return None,
+        };
+        Some(VoteRefusal::LeaderAlive { leader })
+    }
+
+    /// Figure 2, `RequestVote` 2.
+    fn vote_refusal(&self, from: Identity, last: EntryId) -> Option<VoteRefusal> {
+        match self.hard.vote {
+            Some(candidate) if candidate != from.peer => {
+                Some(VoteRefusal::AlreadyVoted { candidate })
+            }
+            Some(_) | None => self.behind(last),
+        }
+    }
+
+    /// Raft §5.4.1: the later last term is more up to date, and in the same term the longer log.
+    fn behind(&self, theirs: EntryId) -> Option<VoteRefusal> {
+        let ours = self.log.last();
+        let up_to_date = (theirs.term, theirs.index) >= (ours.term, ours.index);
+        (!up_to_date).then_some(VoteRefusal::LogBehind { ours, theirs })
+    }
+}

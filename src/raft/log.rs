@@ -1,0 +1,210 @@
+//! The replicated log: in memory from its first entry on, never re-read from disk while running.
+
+use alloc::vec::Vec;
+
+use super::entries::{Entry, Payload, Run};
+use crate::types::{EntryId, Index, Term};
+
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    entries: Vec<Entry>,
+    bytes: u64,
+}
+
+/// What a leader's run did to the log.
+#[derive(Debug, PartialEq)]
+pub(super) struct Spliced {
+    /// The last index kept, when entries after it had to go.
+    pub(super) kept: Option<Index>,
+    /// How many entries went.
+    pub(super) dropped: u64,
+    /// What was added at the end.
+    pub(super) appended: Run,
+}
+
+impl Log {
+    pub(super) fn new(entries: Vec<Entry>) -> Self {
+        let bytes = entries.iter().map(Entry::size).sum();
+        Self { entries, bytes }
+    }
+
+    pub(super) fn last(&self) -> EntryId {
+        self.entries.last().map_or(EntryId::ZERO, Entry::id)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn entry(&self, index: Index) -> Option<&Entry> {
+        self.entries.get(position(index)?)
+    }
+
+    /// The term of the entry at `index`; the place before the first has term 0.
+    pub(super) fn term_at(&self, index: Index) -> Option<Term> {
+        if index == Index::ZERO {
+            return Some(Term::ZERO);
+        }
+        self.entry(index).map(|entry| entry.id.term)
+    }
+
+    pub(super) fn holds(&self, id: EntryId) -> bool {
+        self.term_at(id.index) == Some(id.term)
+    }
+
+    pub(super) fn append(&mut self, term: Term, payload: Payload) -> EntryId {
+        assert!(term >= self.last().term, "appending {term} after {}", self.last());
+        let id = EntryId::new(self.last().index.next(), term);
+        let entry = Entry { id, payload };
+        self.bytes += entry.size();
+        self.entries.push(entry);
+        id
+    }
+
+    /// Makes the log hold `run`, which follows an entry that it holds.
+    ///
+    /// Raft §5.3, and Figure 2, AppendEntries 3 and 4: entries go only when one conflicts, with all
+    /// that follow it; what is there already stays, however late the message.
+    pub(super) fn splice(&mut self, run: Run) -> Spliced {
+        let previous = run.previous();
+        assert!(self.holds(previous), "splicing after {previous}, which is not in the log");
+        let shared = run.entries().iter().take_while(|entry| self.holds(entry.id)).count();
+        let start = run.entries()[..shared].last().map_or(previous, Entry::id);
+        let added: Vec<Entry> = run.into_entries().split_off(shared);
+        let dropped = if added.is_empty() { 0 } else { self.last().index.since(start.index) };
+        if dropped > 0 {
+            self.truncate(start.index);
+        }
+        self.bytes += added.iter().map(Entry::size).sum::<u64>();
+        self.entries.extend_from_slice(&added);
+        Spliced {
+            kept: (dropped > 0).then_some(start.index),
+            dropped,
+            appended: Run::from_log(start, added),
+        }
+    }
+
+    /// The entries after `previous`, as many as fit into `bytes` but at least one if there is any.
+    pub(super) fn run_after(&self, previous: Index, bytes: u64) -> Run {
+        let term = self.term_at(previous).expect("a run starts after an entry of the log");
+        let start = position(previous.next()).expect("an index after another is not 0");
+        let mut budget = bytes;
+        let mut end = start;
+        while let Some(entry) = self.entries.get(end) {
+            let size = entry.size();
+            if size > budget && end > start {
+                break;
+            }
+            budget = budget.saturating_sub(size);
+            end += 1;
+        }
+        Run::from_log(EntryId::new(previous, term), self.entries[start..end].to_vec())
+    }
+
+    /// The entries after `from` up to and including `to`.
+    pub(super) fn between(&self, from: Index, to: Index) -> &[Entry] {
+        let position = |index: Index| usize::try_from(index.get()).unwrap_or(usize::MAX);
+        &self.entries[position(from)..position(to)]
+    }
+
+    /// The last entry at or before `index` whose term is not above `term`.
+    ///
+    /// Everything after it up to `index` is of a later term, and so cannot be shared with a log that
+    /// has `term` at `index` (Raft §5.3, the optimisation of conflict replies).
+    pub(super) fn last_not_above(&self, index: Index, term: Term) -> EntryId {
+        let upto = usize::try_from(index.min(self.last().index).get()).unwrap_or(usize::MAX);
+        let entries = &self.entries[..upto];
+        let count = entries.partition_point(|entry| entry.id.term <= term);
+        entries[..count].last().map_or(EntryId::ZERO, Entry::id)
+    }
+
+    fn truncate(&mut self, kept: Index) {
+        let length = usize::try_from(kept.get()).expect("an index of the log fits");
+        self.bytes -= self.entries[length..].iter().map(Entry::size).sum::<u64>();
+        self.entries.truncate(length);
+    }
+}
+
+/// Where the entry at `index` stands in memory.
+fn position(index: Index) -> Option<usize> {
+    usize::try_from(index.get().checked_sub(1)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+
+    fn id(index: u64, term: u64) -> EntryId {
+        EntryId::new(Index::new(index), Term::new(term))
+    }
+
+    /// A log whose entries have these terms; the first founds nothing here.
+    fn log(terms: &[u64]) -> Log {
+        let mut log = Log::default();
+        for &term in terms {
+            log.append(Term::new(term), Payload::Noop);
+        }
+        log
+    }
+
+    fn run(previous: EntryId, terms: &[u64]) -> Run {
+        Run::new(previous, terms.iter().map(|&term| (Term::new(term), Payload::Noop))).unwrap()
+    }
+
+    fn terms(log: &Log) -> Vec<u64> {
+        log.entries().iter().map(|entry| entry.id.term.get()).collect()
+    }
+
+    #[test]
+    fn splicing_cuts_only_at_a_conflict() {
+        for (before, previous, added, after, kept) in [
+            (&[1, 1][..], id(2, 1), &[2, 2][..], &[1, 1, 2, 2][..], None),
+            (&[1, 1, 1], id(1, 1), &[1], &[1, 1, 1], None),
+            (&[1, 1, 1], id(1, 1), &[], &[1, 1, 1], None),
+            (&[1, 1, 1], id(1, 1), &[1, 1, 3], &[1, 1, 1, 3], None),
+            (&[1, 1, 1], id(1, 1), &[2], &[1, 2], Some(1)),
+            (&[1, 1, 2, 2], id(2, 1), &[2, 3], &[1, 1, 2, 3], Some(3)),
+        ] {
+            let mut log = log(before);
+            let spliced = log.splice(run(previous, added));
+            assert_eq!(terms(&log), after, "{before:?} + {added:?} after {previous}");
+            assert_eq!(spliced.kept.map(Index::get), kept);
+            let size: u64 = log.entries().iter().map(Entry::size).sum();
+            assert_eq!(log.bytes(), size);
+        }
+    }
+
+    #[test]
+    fn a_run_holds_what_fits_but_never_nothing() {
+        let mut log = log(&[1]);
+        for _ in 0..3 {
+            log.append(Term::new(1), Payload::Command(Bytes::copy_from(&[0; 100])));
+        }
+        let one = log.entry(Index::new(2)).unwrap().size();
+        assert_eq!(log.run_after(Index::new(1), 1).last(), id(2, 1));
+        assert_eq!(log.run_after(Index::new(1), 2 * one).last(), id(3, 1));
+        assert_eq!(log.run_after(Index::new(1), 3 * one - 1).last(), id(3, 1));
+        assert_eq!(log.run_after(Index::new(4), 1).last(), id(4, 1));
+    }
+
+    #[test]
+    fn a_hint_skips_the_terms_that_cannot_be_shared() {
+        let log = log(&[1, 1, 2, 4, 4, 6]);
+        for (index, term, expected) in [
+            (6, 6, id(6, 6)),
+            (6, 5, id(5, 4)),
+            (5, 3, id(3, 2)),
+            (4, 1, id(2, 1)),
+            (9, 9, id(6, 6)),
+            (2, 0, EntryId::ZERO),
+            (0, 7, EntryId::ZERO),
+        ] {
+            assert_eq!(log.last_not_above(Index::new(index), Term::new(term)), expected);
+        }
+    }
+}

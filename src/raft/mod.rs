@@ -1,0 +1,755 @@
+//! Consensus: a replicated log that survives lost messages, crashed nodes and slow disks.
+//!
+//! This module knows entries as opaque bytes. It follows the Raft paper (Ongaro and Ousterhout, "In
+//! Search of an Understandable Consensus Algorithm", extended version) and the thesis where it says
+//! more; each rule is cited where it is obeyed.
+//!
+//! # How it works
+//!
+//! Time is divided into terms. In each, at most one node leads: it takes commands, appends them to
+//! its log, sends them to the others, and once a majority holds an entry durably it is *committed*
+//! and will never be lost. A node that hears of no leader for a while first asks the others whether
+//! they would elect it (a *pre-vote*, which disturbs nobody), then begins a term of its own and asks
+//! for their votes. A voter grants one vote per term, and only to a log at least as up to date as its
+//! own, so whoever wins holds everything that was committed.
+//!
+//! Every message passes the [door](Raft::receive) first: it must be meant for this run of this node,
+//! come from a run that is not known to be over, and belong to this group. There, too, the term is
+//! settled: what a handler sees is of the current term.
+//!
+//! # Where Figure 2 of the paper is
+//!
+//! | rule | function | script | checker |
+//! |---|---|---|---|
+//! | persistent state is durable before responding | [`Raft::release`] | `vote_waits_for_hard_state`, `ack_waits_for_entries` | VD, AK, TM |
+//! | `AppendEntries` 1: refuse a past term | [`Raft::turn_away_stale`] | `stale_leader_is_told` | ES |
+//! | `AppendEntries` 2: refuse without the previous entry | [`Raft::on_append_entries`] | `conflict_backs_off_by_term` | LM |
+//! | `AppendEntries` 3, 4: cut at a conflict, append what is new | [`log::Log::splice`] | `late_append_does_not_truncate` | LM, LA |
+//! | `AppendEntries` 5: commit up to what matched | [`Raft::on_leader_commit`] | `follower_commits_only_what_matched` | CI |
+//! | `RequestVote` 1: refuse a past term | [`Raft::turn_away_stale`] | `stale_candidate_is_refused` | VU |
+//! | `RequestVote` 2: one vote, to an up-to-date log | [`Raft::vote_refusal`] | `vote_refused_log_behind` | VU, LC |
+//! | all: apply what is committed | [`Node::step`](crate::Node::step) | `set_and_get` | SM |
+//! | all: a higher term makes a follower | [`Raft::settle_term`] | `higher_term_deposes` | ES |
+//! | followers: time out and stand for election | [`Raft::tick`] | `first_election` | LV |
+//! | candidates: begin a term, vote for oneself, ask all | [`Raft::become_candidate`] | `first_election` | VU |
+//! | candidates: lead on a majority, yield to a leader | [`Raft::count_votes`], [`Raft::follow`] | `candidate_yields` | ES |
+//! | leaders: heartbeats | [`Raft::begin_round`] | `heartbeats_keep_a_leader` | LV |
+//! | leaders: append commands | [`Raft::propose`] | `forwarded_request` | EO |
+//! | leaders: send what a follower lacks, step back on conflict | [`Raft::flush`] | `figure_7_logs_converge` | LV |
+//! | leaders: commit by counting, own term only | [`Raft::advance_commit`] | `commit_only_current_term` | CT, CQ |
+//!
+//! Added to it: pre-vote (thesis §9.6), check-quorum and leader stickiness (thesis §6.2, §9.6), reads
+//! without log entries (thesis §6.4), the leader's disk write in parallel with replication (thesis
+//! §10.2.1), conflict back-off by term (paper §5.3, end), pipelining, and the group, incarnation and
+//! life in every envelope, so that nothing said by or to an earlier run of a node is ever believed.
+//!
+//! # What is not here
+//!
+//! The log keeps every entry since the founding: memory and restart time grow with it. The members
+//! are those of the founding. A leader that stops is replaced only after an election time-out.
+
+mod candidate;
+mod check;
+pub(crate) mod entries;
+mod follower;
+mod leader;
+mod log;
+mod meeting;
+pub(crate) mod membership;
+pub(crate) mod message;
+mod outbox;
+mod peers;
+mod progress;
+mod quorum;
+mod reads;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::Bytes;
+use crate::codec::{Address, Envelope, Header};
+use crate::config::{Birth, Config};
+use crate::event::{DropReason, Event, Impossible, Role as RoleName, VoteRefusal};
+use crate::io::Output;
+use crate::status::Counters;
+use crate::stored::{HardState, Stored, Write};
+use crate::types::{EntryId, GroupId, Identity, Index, Life, NodeId, Peer, Term, Ticks, WriteId};
+
+use candidate::{Candidate, PreCandidate};
+use follower::Follower;
+use leader::Leader;
+use log::Log;
+use meeting::Meeting;
+use membership::Membership;
+use message::{Message, ProposeOutcome, ProposeRefusal};
+use outbox::Outbox;
+use peers::Peers;
+
+pub use entries::Entry;
+pub use membership::Configuration;
+
+/// One node's part in the consensus.
+#[derive(Debug)]
+pub(crate) struct Raft {
+    me: Identity,
+    config: Config,
+    hard: HardState,
+    log: Log,
+    membership: Membership,
+    commit: Index,
+    role: Role,
+    meeting: Option<Meeting>,
+    peers: Peers,
+    outbox: Outbox,
+    /// Nothing is said or heard before this write is durable: the first of a life, or the one that
+    /// founds a group.
+    silent_until: u64,
+    /// Set once the commit index is known to be a leader's, and how far it then was.
+    caught_up_at: Option<Index>,
+    rng: ChaCha8Rng,
+    now: u64,
+    outputs: Vec<Output>,
+    notices: Vec<Notice>,
+    counters: Counters,
+}
+
+/// A node's role in its term, with what only that role has.
+#[derive(Debug)]
+enum Role {
+    Follower(Follower),
+    PreCandidate(PreCandidate),
+    Candidate(Candidate),
+    Leader(Leader),
+}
+
+/// What consensus has to say to the table of requests.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Notice {
+    /// A leader answered for a copy of a command that was sent to it.
+    ProposeAnswered { number: u64, outcome: ProposeOutcome },
+    /// A read may be served once this index is applied.
+    ReadReady { read: u64, index: Index },
+    /// There is another leader, or a leader in another term.
+    LeaderChanged,
+}
+
+/// What became of a command or a read that was handed to consensus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handed<T> {
+    /// This node leads and has taken it.
+    Taken(T),
+    /// It is on its way to the leader.
+    Sent,
+    /// There is nobody to give it to.
+    NoLeader,
+    Refused(ProposeRefusal),
+}
+
+impl Raft {
+    /// A new incarnation.
+    pub(crate) fn new(config: Config) -> Self {
+        let peer = Peer { id: config.id, incarnation: config.incarnation };
+        let hard = HardState { life: Life::FIRST.get(), ..HardState::default() };
+        let mut raft = Self::with_state(config, peer, hard, Vec::new());
+        raft.be_born();
+        raft.outbox.save_image(peer, raft.log.entries());
+        raft
+    }
+
+    /// Another life of the incarnation that is stored, if there is one.
+    pub(crate) fn restore(config: Config, peer: Peer, life: Life, stored: Stored) -> Self {
+        let hard = HardState { life: life.get(), ..stored.hard };
+        let mut raft = Self::with_state(config, peer, hard, stored.entries);
+        raft.membership.on_append(raft.log.entries());
+        if hard.group.is_none() {
+            raft.be_born();
+        }
+        raft.outbox.save_image(peer, raft.log.entries());
+        raft
+    }
+
+    fn be_born(&mut self) {
+        let me = self.me.peer;
+        match &self.config.birth {
+            Birth::Found => self.found([me]),
+            Birth::Meet { peers } => self.meeting = Some(Meeting::new(me.id, peers)),
+        }
+    }
+
+    fn with_state(config: Config, peer: Peer, hard: HardState, log: Vec<Entry>) -> Self {
+        let me = Identity { peer, life: Life::new(hard.life) };
+        let mut rng = seeded(config.seed, me);
+        let timeout = draw_timeout(&mut rng, config.election_timeout);
+        Self {
+            me,
+            config,
+            hard,
+            log: Log::new(log),
+            membership: Membership::default(),
+            commit: Index::ZERO,
+            role: Role::Follower(Follower::new(None, 0, timeout)),
+            meeting: None,
+            peers: Peers::default(),
+            outbox: Outbox::new(me.life),
+            silent_until: 1,
+            caught_up_at: None,
+            rng,
+            now: 0,
+            outputs: Vec::new(),
+            notices: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    // --- inputs -----------------------------------------------------------------------------------
+
+    /// The clock stands at `now`.
+    pub(crate) fn tick(&mut self, now: u64) {
+        self.now = now;
+        if self.is_silent() {
+            return;
+        }
+        if self.meeting.as_ref().is_some_and(|meeting| meeting.next_ask() <= now) {
+            self.ask_around();
+        }
+        match &self.role {
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
+                if self.may_campaign() && self.election_deadline() <= now {
+                    self.become_pre_candidate();
+                }
+            }
+            Role::Leader(_) => self.tick_leader(),
+        }
+    }
+
+    /// The door: decides whether an envelope concerns this run of this node, learns from it which run
+    /// of its sender is the latest, settles the term, and hands it on.
+    pub(crate) fn receive(&mut self, envelope: Envelope) {
+        self.counters.envelopes_received += 1;
+        let Header { group, from, to } = envelope.header;
+        if let Err(because) = self.admit(group, from, to, &envelope.message) {
+            if matches!(because, DropReason::NotForThisLife { .. }) {
+                // Whoever speaks to a life that is over does not know of this one.
+                self.send_in(self.hard.group, from, Message::HelloReply { asked: 0 });
+            }
+            self.drop_envelope(from, because);
+            return;
+        }
+        if let Some(message) = self.settle_term(group, from, envelope.message) {
+            self.dispatch(group, from, message);
+        }
+    }
+
+    /// A write, and all before it, is durable.
+    pub(crate) fn on_persisted(&mut self, id: WriteId) {
+        let was_silent = self.is_silent();
+        if !self.outbox.confirm(id) {
+            self.emit(Event::ConfirmationIgnored);
+            return;
+        }
+        if was_silent && !self.is_silent() {
+            self.speak_up();
+        }
+        self.release();
+        self.advance_commit();
+    }
+
+    /// Hands a command to the leader. `number` names this copy of it, and is never used twice.
+    pub(crate) fn propose(&mut self, number: u64, command: Bytes) -> Handed<EntryId> {
+        if self.is_silent() {
+            return Handed::NoLeader;
+        }
+        let leader = match &self.role {
+            Role::Leader(_) => {
+                return match self.append_command(command) {
+                    Ok(id) => Handed::Taken(id),
+                    Err(because) => Handed::Refused(because),
+                };
+            }
+            Role::Follower(follower) => follower.leader,
+            Role::PreCandidate(_) | Role::Candidate(_) => None,
+        };
+        let Some(leader) = leader else { return Handed::NoLeader };
+        let term = self.hard.term;
+        self.send_in_group(leader, Message::Propose { term, number, command });
+        Handed::Sent
+    }
+
+    /// Asks the leader for an index at which a linearizable read may be served.
+    pub(crate) fn read_index(&mut self, read: u64) -> Handed<()> {
+        if self.is_silent() {
+            return Handed::NoLeader;
+        }
+        let leader = match &self.role {
+            Role::Leader(_) => {
+                let taken = self.push_read(None, read);
+                return if taken {
+                    Handed::Taken(())
+                } else {
+                    Handed::Refused(ProposeRefusal::Busy)
+                };
+            }
+            Role::Follower(follower) => follower.leader,
+            Role::PreCandidate(_) | Role::Candidate(_) => None,
+        };
+        let Some(leader) = leader else { return Handed::NoLeader };
+        let term = self.hard.term;
+        self.send_in_group(leader, Message::ReadIndex { term, read });
+        Handed::Sent
+    }
+
+    /// Ends a step: sends what is ready to go, and asks for what must be written.
+    pub(crate) fn flush(&mut self) -> Option<Write> {
+        self.send_what_is_due();
+        self.check_invariants();
+        self.outbox.take_write(self.hard)
+    }
+
+    // --- the door ---------------------------------------------------------------------------------
+
+    fn admit(
+        &mut self,
+        group: Option<GroupId>,
+        from: Identity,
+        to: Address,
+        message: &Message,
+    ) -> Result<(), DropReason> {
+        if to.id != self.me.peer.id {
+            return Err(DropReason::NotForThisNode);
+        }
+        if from.peer.id == self.me.peer.id {
+            return Err(DropReason::Impossible(Impossible::FromMyself));
+        }
+        if self.is_silent() {
+            return Err(DropReason::Starting);
+        }
+        let asks = matches!(message, Message::Hello { .. });
+        if to.run.is_some_and(|run| run != (self.me.peer.incarnation, self.me.life))
+            || (to.run.is_none() && !asks)
+        {
+            return Err(DropReason::NotForThisLife { ours: self.me.life });
+        }
+        if let Some(newest) = self.peers.newer_than(from) {
+            return Err(DropReason::SenderGone { newest });
+        }
+        let introduces = asks || matches!(message, Message::HelloReply { .. });
+        if !introduces && !self.takes_part_in(group, message) {
+            return Err(DropReason::OtherGroup);
+        }
+        if self.membership.configuration().is_voter(from.peer) && self.peers.learn(from) {
+            self.emit(Event::PeerStarted { identity: from });
+            self.on_peer_started(from.peer);
+        }
+        Ok(())
+    }
+
+    /// Whether a message of `group` concerns this node. One that has no group yet enters the group
+    /// that asks for its vote or leads it: only a group founded with this very run of it does.
+    fn takes_part_in(&mut self, group: Option<GroupId>, message: &Message) -> bool {
+        if self.hard.group.is_some() || group.is_none() {
+            return group == self.hard.group && group.is_some();
+        }
+        match message {
+            Message::PreVote { .. } => true,
+            Message::RequestVote { .. }
+            | Message::AppendEntries { .. }
+            | Message::Heartbeat { .. } => {
+                self.enter_group(group);
+                true
+            }
+            Message::Hello { .. }
+            | Message::HelloReply { .. }
+            | Message::PreVoteGranted { .. }
+            | Message::PreVoteRefused { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntriesReply { .. }
+            | Message::HeartbeatReply { .. }
+            | Message::Commit { .. }
+            | Message::TermPassed { .. }
+            | Message::Propose { .. }
+            | Message::ProposeReply { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. } => false,
+        }
+    }
+
+    /// Raft §5.1: a higher term makes a follower, a lower one is turned away. What comes back is of
+    /// the current term, or does not depend on it.
+    fn settle_term(
+        &mut self,
+        group: Option<GroupId>,
+        from: Identity,
+        message: Message,
+    ) -> Option<Message> {
+        let Some(term) = message.term() else { return Some(message) };
+        match &message {
+            // A pre-vote asks about a term that has not begun.
+            Message::PreVote { .. } | Message::PreVoteGranted { .. } => return Some(message),
+            Message::RequestVote { .. } if term > self.hard.term => {
+                if let Some(because) = self.stickiness() {
+                    self.refuse_vote(from.peer.id, term, false, because);
+                    return None;
+                }
+            }
+            Message::RequestVote { .. }
+            | Message::Hello { .. }
+            | Message::HelloReply { .. }
+            | Message::PreVoteRefused { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntries { .. }
+            | Message::AppendEntriesReply { .. }
+            | Message::Heartbeat { .. }
+            | Message::HeartbeatReply { .. }
+            | Message::Commit { .. }
+            | Message::TermPassed { .. }
+            | Message::Propose { .. }
+            | Message::ProposeReply { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. } => {}
+        }
+        if term > self.hard.term {
+            self.begin_term(term, None);
+            self.become_follower(None);
+        } else if term < self.hard.term {
+            return self.turn_away_stale(group, from, message);
+        }
+        Some(message)
+    }
+
+    /// A message of a past term: its sender is told, if it would do harm not to know.
+    fn turn_away_stale(
+        &mut self,
+        group: Option<GroupId>,
+        from: Identity,
+        message: Message,
+    ) -> Option<Message> {
+        let term = self.hard.term;
+        match message {
+            Message::RequestVote { term: asked, .. } => {
+                let because = VoteRefusal::StaleTerm { ours: term };
+                self.refuse_vote(from.peer.id, asked, false, because);
+                self.send_in(group, from, Message::RequestVoteReply { term, granted: false });
+            }
+            Message::AppendEntries { .. } | Message::Heartbeat { .. } => {
+                self.drop_envelope(from, DropReason::StaleTerm { ours: term });
+                self.send_in(group, from, Message::TermPassed { term });
+            }
+            Message::Propose { number, .. } => {
+                let outcome = ProposeOutcome::Refused(ProposeRefusal::NotLeader);
+                self.send_in(group, from, Message::ProposeReply { term, number, outcome });
+            }
+            // What these say stays true when the term has passed.
+            Message::ProposeReply { .. } | Message::ReadIndexReply { .. } => return Some(message),
+            Message::Hello { .. }
+            | Message::HelloReply { .. }
+            | Message::PreVote { .. }
+            | Message::PreVoteGranted { .. }
+            | Message::PreVoteRefused { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntriesReply { .. }
+            | Message::HeartbeatReply { .. }
+            | Message::Commit { .. }
+            | Message::TermPassed { .. }
+            | Message::ReadIndex { .. } => {
+                self.drop_envelope(from, DropReason::StaleTerm { ours: term });
+            }
+        }
+        None
+    }
+
+    fn dispatch(&mut self, group: Option<GroupId>, from: Identity, message: Message) {
+        match message {
+            Message::Hello { asked } => self.on_hello(from, asked),
+            Message::HelloReply { asked } => self.on_hello_reply(group, from, asked),
+            Message::PreVote { term, last } => self.on_pre_vote(group, from, term, last),
+            Message::PreVoteGranted { term } => self.on_pre_vote_granted(from, term),
+            // Its term has been settled, which is all it is for.
+            Message::PreVoteRefused { .. } | Message::TermPassed { .. } => {}
+            Message::RequestVote { last, .. } => self.on_request_vote(from, last),
+            Message::RequestVoteReply { granted, .. } => self.on_vote(from, granted),
+            Message::AppendEntries { run, commit, .. } => {
+                self.on_append_entries(from, run, commit);
+            }
+            Message::AppendEntriesReply { outcome, .. } => self.on_append_reply(from, outcome),
+            Message::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round),
+            Message::HeartbeatReply { round, matched, .. } => {
+                self.on_heartbeat_reply(from, round, matched);
+            }
+            Message::Commit { commit, .. } => self.on_commit(from, commit),
+            Message::Propose { number, command, .. } => self.on_propose(from, number, command),
+            Message::ProposeReply { number, outcome, .. } => {
+                self.notices.push(Notice::ProposeAnswered { number, outcome });
+            }
+            Message::ReadIndex { read, .. } => self.on_read_index(from, read),
+            Message::ReadIndexReply { read, index, .. } => {
+                self.notices.push(Notice::ReadReady { read, index });
+            }
+        }
+    }
+
+    // --- durability -------------------------------------------------------------------------------
+
+    fn is_silent(&self) -> bool {
+        self.outbox.confirmed() < self.silent_until
+    }
+
+    /// The write that kept this node silent is durable.
+    fn speak_up(&mut self) {
+        let timeout = draw_timeout(&mut self.rng, self.config.election_timeout);
+        self.role = Role::Follower(Follower::new(None, self.now, timeout));
+        if self.meeting.is_some() {
+            self.ask_around();
+        } else if self.membership.configuration().len() == 1 || self.log.last().index.get() == 1 {
+            // Nobody else can lead a group of one, and nobody has led one just founded.
+            self.become_pre_candidate();
+        } else {
+            let members: Vec<Peer> = self.other_voters().collect();
+            for peer in members {
+                self.send_hello(peer.id);
+            }
+        }
+    }
+
+    /// Says what the latest confirmation allows: the three things that the [`outbox`] holds back.
+    fn release(&mut self) {
+        if self.is_silent() || !self.outbox.hard_state_durable() {
+            return;
+        }
+        self.open_candidacy();
+        if let Some(candidate) = self.outbox.owed_vote.take() {
+            let term = self.hard.term;
+            self.send_in_group(candidate, Message::RequestVoteReply { term, granted: true });
+        }
+        self.acknowledge_durable();
+    }
+
+    // --- terms and roles --------------------------------------------------------------------------
+
+    fn begin_term(&mut self, term: Term, vote: Option<Peer>) {
+        assert!(term > self.hard.term, "term {term} after {}", self.hard.term);
+        self.hard.term = term;
+        self.hard.vote = vote;
+        self.outbox.save_hard_state();
+        self.outbox.forget_owed();
+    }
+
+    fn take_role(&mut self, role: Role) {
+        let before = (self.role.name(), self.leader());
+        self.role = role;
+        let (term, name, leader) = (self.hard.term, self.role.name(), self.leader());
+        if before.0 != name {
+            self.emit(Event::RoleChanged { term, role: name });
+        }
+        if before.1 != leader {
+            self.emit(Event::LeaderChanged { term, leader });
+        }
+        if leader.is_some() {
+            self.notices.push(Notice::LeaderChanged);
+        }
+    }
+
+    fn become_follower(&mut self, leader: Option<Identity>) {
+        let timeout = draw_timeout(&mut self.rng, self.config.election_timeout);
+        self.take_role(Role::Follower(Follower::new(leader, self.now, timeout)));
+    }
+
+    fn may_campaign(&self) -> bool {
+        self.hard.group.is_some() && self.membership.configuration().is_voter(self.me.peer)
+    }
+
+    fn election_deadline(&self) -> u64 {
+        match &self.role {
+            Role::Follower(follower) => follower.deadline(),
+            Role::PreCandidate(candidate) => candidate.deadline,
+            Role::Candidate(candidate) => candidate.deadline,
+            Role::Leader(_) => u64::MAX,
+        }
+    }
+
+    fn next_deadline(&mut self) -> u64 {
+        self.now.saturating_add(draw_timeout(&mut self.rng, self.config.election_timeout))
+    }
+
+    // --- speaking ---------------------------------------------------------------------------------
+
+    /// To a member of this group, in the run of it that was last heard from.
+    fn send_to(&mut self, id: NodeId, message: Message) {
+        match self.peers.identity(id) {
+            Some(identity) => self.send_in_group(identity, message),
+            None => self.send_hello(id),
+        }
+    }
+
+    fn send_in_group(&mut self, to: Identity, message: Message) {
+        self.send_in(self.hard.group, to, message);
+    }
+
+    fn send_in(&mut self, group: Option<GroupId>, to: Identity, message: Message) {
+        self.send_envelope(group, Address::of(to), message);
+    }
+
+    /// Asks a node, in whatever run it is, to say who it is; at most once a tick.
+    fn send_hello(&mut self, id: NodeId) {
+        if self.peers.may_greet(id, self.now) {
+            let asked = self.meeting.as_ref().map_or(0, Meeting::asked);
+            let to = Address { id, run: None };
+            self.send_envelope(self.hard.group, to, Message::Hello { asked });
+        }
+    }
+
+    fn send_envelope(&mut self, group: Option<GroupId>, to: Address, message: Message) {
+        assert!(!self.is_silent(), "sending {message} before the first write is durable");
+        self.counters.envelopes_sent += 1;
+        let header = Header { group, from: self.me, to };
+        self.outputs.push(Output::Send(Envelope { header, message }));
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.outputs.push(Output::Event(event));
+    }
+
+    fn drop_envelope(&mut self, from: Identity, because: DropReason) {
+        self.counters.envelopes_dropped += 1;
+        if matches!(because, DropReason::Impossible(_)) {
+            self.counters.impossible_messages += 1;
+        }
+        self.emit(Event::EnvelopeDropped { from, because });
+    }
+
+    fn other_voters(&self) -> impl Iterator<Item = Peer> + use<> {
+        let (configuration, me) = (Arc::clone(self.membership.configuration()), self.me.peer);
+        let voters: Vec<Peer> = configuration.voters().filter(|&peer| peer != me).collect();
+        voters.into_iter()
+    }
+
+    // --- what others may know ---------------------------------------------------------------------
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.me
+    }
+
+    pub(crate) fn group(&self) -> Option<GroupId> {
+        self.hard.group
+    }
+
+    pub(crate) fn term(&self) -> Term {
+        self.hard.term
+    }
+
+    pub(crate) fn role(&self) -> RoleName {
+        self.role.name()
+    }
+
+    pub(crate) fn leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Follower(follower) => follower.leader.map(|leader| leader.peer.id),
+            Role::PreCandidate(_) | Role::Candidate(_) => None,
+            Role::Leader(_) => Some(self.me.peer.id),
+        }
+    }
+
+    pub(crate) fn configuration(&self) -> &Arc<Configuration> {
+        self.membership.configuration()
+    }
+
+    pub(crate) fn configuration_index(&self) -> Index {
+        self.membership.index()
+    }
+
+    pub(crate) fn last(&self) -> EntryId {
+        self.log.last()
+    }
+
+    pub(crate) fn log_size(&self) -> (u64, u64) {
+        (self.log.last().index.get(), self.log.bytes())
+    }
+
+    pub(crate) fn entry(&self, index: Index) -> Option<&Entry> {
+        self.log.entry(index)
+    }
+
+    pub(crate) fn durable(&self) -> Index {
+        self.outbox.durable(self.log.last().index)
+    }
+
+    pub(crate) fn committed(&self) -> Index {
+        self.commit
+    }
+
+    /// How far this node must apply to have caught up with the first leader it heard from.
+    pub(crate) fn caught_up_at(&self) -> Option<Index> {
+        self.caught_up_at
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn owed(&self) -> u64 {
+        self.outbox.owed()
+    }
+
+    pub(crate) fn unconfirmed_writes(&self) -> u64 {
+        self.outbox.unconfirmed_writes()
+    }
+
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        core::mem::take(&mut self.outputs)
+    }
+
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        core::mem::take(&mut self.notices)
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.outputs.push(output);
+    }
+
+    /// When the clock must next be looked at.
+    pub(crate) fn next_tick(&self) -> u64 {
+        if self.is_silent() {
+            return u64::MAX;
+        }
+        let role = match &self.role {
+            Role::Leader(leader) => leader.next_tick(),
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_)
+                if self.may_campaign() =>
+            {
+                self.election_deadline()
+            }
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => u64::MAX,
+        };
+        self.meeting.as_ref().map_or(role, |meeting| role.min(meeting.next_ask()))
+    }
+}
+
+impl Role {
+    fn name(&self) -> RoleName {
+        match self {
+            Self::Follower(_) => RoleName::Follower,
+            Self::PreCandidate(_) => RoleName::PreCandidate,
+            Self::Candidate(_) => RoleName::Candidate,
+            Self::Leader(_) => RoleName::Leader,
+        }
+    }
+}
+
+/// A generator of its own for every life of every node.
+fn seeded(seed: u64, me: Identity) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    let parts = [seed, me.peer.id.get(), me.peer.incarnation.get(), u64::from(me.life.get())];
+    for (place, part) in key.chunks_exact_mut(8).zip(parts) {
+        place.copy_from_slice(&part.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+/// Raft §5.2: drawn from an interval, so that split votes are rare and soon resolved.
+fn draw_timeout(rng: &mut ChaCha8Rng, least: Ticks) -> u64 {
+    least.get() + rng.next_u64() % least.get()
+}

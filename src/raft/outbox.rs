@@ -1,0 +1,243 @@
+//! The durability outbox: what has been asked of the disk, and what waits for it.
+//!
+//! Raft's Figure 2 says that a server updates its stable storage before it responds. Three things
+//! wait here, and only these:
+//!
+//! - a vote that was granted, and a candidate's own vote with its requests for others', until the
+//!   hard state that holds it is durable;
+//! - the acknowledgement that the log matches up to some index, until the entries up to there and
+//!   the term are durable.
+//!
+//! What else a node sends promises nothing about its disk and goes at once: a leader's entries and
+//! heartbeats (Raft thesis §10.2.1: the leader writes in parallel with its followers), heartbeat
+//! replies, refusals. None of it queues: at most one vote and one acknowledgement are owed at a time,
+//! since a later one includes the earlier.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::entries::{Entry, Run};
+use crate::stored::{HardState, Record, Write};
+use crate::types::{EntryId, Identity, Index, Life, Peer, WriteId};
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    life: Life,
+    /// The write being put together, if anything is in it; it will have the number after `issued`.
+    draft: Draft,
+    issued: u64,
+    confirmed: u64,
+    /// The write that holds the latest hard state.
+    hard_state_in: u64,
+    /// Which entries the unconfirmed writes hold, in order of both.
+    unconfirmed: VecDeque<Entries>,
+    pub(super) owed_vote: Option<Identity>,
+    pub(super) owed_match: Option<OwedMatch>,
+}
+
+/// An acknowledgement that waits for the disk.
+#[derive(Debug)]
+pub(super) struct OwedMatch {
+    pub(super) leader: Identity,
+    /// How far the log matches the leader's.
+    pub(super) upto: Index,
+    /// How much of it has been acknowledged.
+    pub(super) said: Index,
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    image_of: Option<Peer>,
+    hard_state: bool,
+    kept: Option<Index>,
+    previous: EntryId,
+    appended: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entries {
+    write: u64,
+    first: Index,
+    last: Index,
+}
+
+impl Outbox {
+    pub(super) fn new(life: Life) -> Self {
+        Self {
+            life,
+            draft: Draft::default(),
+            issued: 0,
+            confirmed: 0,
+            hard_state_in: 0,
+            unconfirmed: VecDeque::new(),
+            owed_vote: None,
+            owed_match: None,
+        }
+    }
+
+    /// Asks for a whole image, `entries` included, in place of what the disk holds.
+    pub(super) fn save_image(&mut self, peer: Peer, entries: &[Entry]) {
+        self.draft.image_of = Some(peer);
+        self.save_hard_state();
+        if !entries.is_empty() {
+            self.append(&Run::from_log(EntryId::ZERO, entries.to_vec()));
+        }
+    }
+
+    pub(super) fn save_hard_state(&mut self) {
+        self.draft.hard_state = true;
+        self.hard_state_in = self.issued + 1;
+    }
+
+    pub(super) fn truncate(&mut self, kept: Index) {
+        assert!(
+            self.draft.appended.is_empty(),
+            "truncating to {kept} what the same step appended after {}",
+            self.draft.previous
+        );
+        self.draft.kept = Some(self.draft.kept.map_or(kept, |before| before.min(kept)));
+        while self.unconfirmed.back().is_some_and(|entries| entries.first > kept) {
+            self.unconfirmed.pop_back();
+        }
+        if let Some(entries) = self.unconfirmed.back_mut() {
+            entries.last = entries.last.min(kept);
+        }
+    }
+
+    pub(super) fn append(&mut self, run: &Run) {
+        let Some(first) = run.entries().first() else { return };
+        let write = self.issued + 1;
+        if self.draft.appended.is_empty() {
+            self.draft.previous = run.previous();
+            self.unconfirmed.push_back(Entries {
+                write,
+                first: first.id.index,
+                last: run.last().index,
+            });
+        } else if let Some(entries) = self.unconfirmed.back_mut() {
+            entries.last = run.last().index;
+        }
+        self.draft.appended.extend_from_slice(run.entries());
+    }
+
+    /// The write that this step asks for, if any.
+    pub(super) fn take_write(&mut self, hard: HardState) -> Option<Write> {
+        let draft = core::mem::take(&mut self.draft);
+        let mut records = Vec::new();
+        records.extend(draft.image_of.map(Record::Identity));
+        records.extend(draft.hard_state.then_some(Record::HardState(hard)));
+        records.extend(draft.kept.map(Record::Truncate));
+        if !draft.appended.is_empty() {
+            records.push(Record::Append(Run::from_log(draft.previous, draft.appended)));
+        }
+        if records.is_empty() {
+            return None;
+        }
+        self.issued += 1;
+        let id = WriteId { life: self.life, number: self.issued };
+        Some(Write { id, starts_file: draft.image_of.is_some(), records })
+    }
+
+    /// Takes note that a write and all before it are durable; false if there is no such write.
+    pub(super) fn confirm(&mut self, id: WriteId) -> bool {
+        if id.life != self.life || id.number > self.issued {
+            return false;
+        }
+        self.confirmed = self.confirmed.max(id.number);
+        while self.unconfirmed.front().is_some_and(|entries| entries.write <= self.confirmed) {
+            self.unconfirmed.pop_front();
+        }
+        true
+    }
+
+    /// Whether the latest hard state is durable.
+    pub(super) fn hard_state_durable(&self) -> bool {
+        self.hard_state_in <= self.confirmed
+    }
+
+    /// How far the log, whose last index is given, is durable.
+    pub(super) fn durable(&self, last: Index) -> Index {
+        self.unconfirmed.front().map_or(last, |entries| entries.first.previous())
+    }
+
+    /// The number that the write being put together has or will have.
+    pub(super) fn next_write(&self) -> u64 {
+        self.issued + 1
+    }
+
+    pub(super) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    pub(super) fn unconfirmed_writes(&self) -> u64 {
+        self.issued - self.confirmed
+    }
+
+    pub(super) fn owed(&self) -> u64 {
+        u64::from(self.owed_vote.is_some()) + u64::from(self.owed_match.is_some())
+    }
+
+    /// Promises of a term that is over are owed to nobody.
+    pub(super) fn forget_owed(&mut self) {
+        self.owed_vote = None;
+        self.owed_match = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::entries::Payload;
+    use crate::types::Term;
+
+    fn run(previous: u64, count: usize, term: u64) -> Run {
+        let previous = EntryId::new(Index::new(previous), Term::new(1));
+        Run::new(previous, (0..count).map(|_| (Term::new(term), Payload::Noop))).unwrap()
+    }
+
+    fn write(outbox: &mut Outbox) -> WriteId {
+        outbox.take_write(HardState::default()).expect("something to write").id()
+    }
+
+    #[test]
+    fn the_durable_index_falls_with_a_truncation_and_returns_only_with_its_own_write() {
+        let mut outbox = Outbox::new(Life::FIRST);
+        outbox.append(&run(1, 3, 1));
+        let first = write(&mut outbox);
+        assert_eq!(outbox.durable(Index::new(4)), Index::new(1));
+
+        outbox.truncate(Index::new(2));
+        outbox.append(&run(2, 2, 2));
+        let second = write(&mut outbox);
+        assert!(outbox.confirm(first));
+        assert_eq!(outbox.durable(Index::new(4)), Index::new(2), "3 was written again since");
+        assert!(outbox.confirm(second));
+        assert_eq!(outbox.durable(Index::new(4)), Index::new(4));
+    }
+
+    #[test]
+    fn a_confirmation_of_what_was_not_asked_for_counts_for_nothing() {
+        let mut outbox = Outbox::new(Life::new(2));
+        outbox.save_hard_state();
+        let id = write(&mut outbox);
+        assert!(!outbox.confirm(WriteId { life: Life::FIRST, number: id.number }));
+        assert!(!outbox.confirm(WriteId { number: id.number + 1, ..id }));
+        assert!(!outbox.hard_state_durable());
+        assert!(outbox.confirm(id));
+        assert!(outbox.hard_state_durable());
+    }
+
+    #[test]
+    fn records_come_in_the_order_in_which_every_prefix_is_safe() {
+        let mut outbox = Outbox::new(Life::FIRST);
+        outbox.truncate(Index::new(2));
+        outbox.append(&run(2, 1, 2));
+        outbox.save_hard_state();
+        let write = outbox.take_write(HardState::default()).unwrap();
+        assert!(matches!(
+            write.records.as_slice(),
+            [Record::HardState(_), Record::Truncate(_), Record::Append(_)]
+        ));
+        assert_eq!(outbox.take_write(HardState::default()), None);
+    }
+}

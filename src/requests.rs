@@ -1,0 +1,650 @@
+//! Pending requests: each gets exactly one reply, and the truth.
+//!
+//! A command is wrapped into a session and handed to the leader as a *copy*; when this node applies
+//! it, wherever in the log it came to stand, the request is answered. Copies may be lost, and the
+//! leader may change, so a request is handed over again until its time is up: the session makes sure
+//! that it takes effect once.
+//!
+//! What a request may be told when its time is up depends on its copies. If none can come to stand in
+//! the log any more, it was *not executed*: none was handed over, or the leader refused it, or another
+//! entry is committed where it stood. A truncation proves nothing, since a third node may still hold
+//! the entry and commit it. In all other cases the outcome is *unknown*.
+//!
+//! Each life of a node opens a session for its own requests when the first of them comes. If the
+//! group drops that session, whatever of it has not been applied by then never will be, and goes again
+//! in a new one.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use crate::Bytes;
+use crate::config::Config;
+use crate::event::Event;
+use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, What};
+use crate::raft::message::{ProposeOutcome, ProposeRefusal};
+use crate::raft::{Handed, Notice, Raft};
+use crate::store::{Command, Effect, Operation, Query, Store};
+use crate::types::{EntryId, Identity, Index, RequestId, Sequence, SessionId};
+
+/// The requests of one life that have no reply yet.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    me: Identity,
+    limits: Limits,
+    pending: BTreeMap<Ask, Pending>,
+    ids: BTreeMap<RequestId, Ask>,
+    bytes: u64,
+    session: OwnSession,
+    /// Who waits for a command of that session to be applied.
+    places: BTreeMap<(SessionId, Sequence), BTreeSet<Ask>>,
+    /// Who sent the copy, or asked for the read, of that number.
+    numbers: BTreeMap<u64, Ask>,
+    /// Whose copy stands at that index, if the entry there is of that term.
+    standing: BTreeSet<(Index, Ask)>,
+    /// Who may read once that index is applied.
+    readable: BTreeSet<(Index, Ask)>,
+    /// To be handed over at the end of the step.
+    unsent: BTreeSet<Ask>,
+    applied: Index,
+    alarms: BTreeSet<(u64, Ask)>,
+    next_ask: u64,
+    next_number: u64,
+    outputs: Vec<Output>,
+    refused_busy: u64,
+}
+
+/// A request in the order of its coming; 0 is the opening of this life's own session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ask(u64);
+
+#[derive(Debug)]
+struct Limits {
+    requests: u64,
+    bytes: u64,
+    entry_bytes: u64,
+    timeout: u64,
+    retry: u64,
+}
+
+#[derive(Debug)]
+struct Pending {
+    id: RequestId,
+    deadline: u64,
+    retry: Option<u64>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Command {
+        operation: Operation,
+        place: Option<Place>,
+        own: bool,
+        bytes: u64,
+        copies: Copies,
+    },
+    /// Once `ready`, it waits only for that index to be applied.
+    Read {
+        query: Query,
+        number: Option<u64>,
+        ready: Option<Index>,
+    },
+}
+
+/// What is known of the copies of a command that were handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copies {
+    /// None, or none that can come to stand in the log any more.
+    None,
+    /// One, sent and not answered for.
+    Sent { number: u64 },
+    /// One, which stands in some leader's log.
+    Standing(EntryId),
+    /// More than can be accounted for.
+    Several,
+}
+
+/// The session for this life's own requests.
+#[derive(Debug)]
+enum OwnSession {
+    Closed,
+    Opening { copies: Copies, retry: Option<u64> },
+    Open { id: SessionId, next: Sequence, outstanding: BTreeSet<Sequence> },
+}
+
+impl Requests {
+    pub(crate) fn new(config: &Config, me: Identity) -> Self {
+        Self {
+            me,
+            limits: Limits {
+                requests: config.max_pending_requests,
+                bytes: config.max_pending_bytes,
+                entry_bytes: config.max_entry_bytes,
+                timeout: config.request_timeout.get(),
+                retry: config.election_timeout.get(),
+            },
+            pending: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            bytes: 0,
+            session: OwnSession::Closed,
+            places: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            standing: BTreeSet::new(),
+            readable: BTreeSet::new(),
+            unsent: BTreeSet::new(),
+            applied: Index::ZERO,
+            alarms: BTreeSet::new(),
+            next_ask: 1,
+            next_number: 1,
+            outputs: Vec::new(),
+            refused_busy: 0,
+        }
+    }
+
+    // --- what happens -----------------------------------------------------------------------------
+
+    /// The application asks.
+    pub(crate) fn on_request(&mut self, id: RequestId, request: Request, now: u64) {
+        if self.ids.contains_key(&id) {
+            self.outputs.push(Output::Event(Event::RequestIdInUse { id }));
+            return;
+        }
+        let Request { what, timeout } = request;
+        let kind = match what {
+            What::Command { operation, place } => {
+                let (bytes, own) = (operation.size(), place.is_none());
+                Kind::Command { operation, place, own, bytes, copies: Copies::None }
+            }
+            What::Read(query) => Kind::Read { query, number: None, ready: None },
+        };
+        let (count, bytes) = (self.pending.len() as u64, kind.bytes());
+        let full = count >= self.limits.requests
+            || (self.bytes > 0 && self.bytes.saturating_add(bytes) > self.limits.bytes);
+        if full {
+            return self.turn_away(id);
+        }
+        let ask = Ask(self.next_ask);
+        self.next_ask += 1;
+        let ticks = timeout.map_or(self.limits.timeout, |ticks| ticks.get());
+        let deadline = now.saturating_add(ticks);
+        if let Some(place) = kind.place() {
+            self.wait_at(place, ask);
+        }
+        self.bytes += bytes;
+        self.ids.insert(id, ask);
+        self.pending.insert(ask, Pending { id, deadline, retry: None, kind });
+        self.alarms.insert((deadline, ask));
+        self.unsent.insert(ask);
+    }
+
+    pub(crate) fn on_notice(&mut self, notice: Notice, now: u64) {
+        match notice {
+            Notice::LeaderChanged => self.hand_over_again(),
+            Notice::ReadReady { read, index } => {
+                if let Some(ask) = self.numbers.remove(&read) {
+                    self.on_readable(ask, index);
+                }
+            }
+            Notice::ProposeAnswered { number, outcome } => {
+                if let Some(ask) = self.numbers.remove(&number) {
+                    self.on_answer(ask, number, outcome, now);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn on_tick(&mut self, now: u64, in_group: bool) {
+        while let Some(&(at, ask)) = self.alarms.first() {
+            if at > now {
+                break;
+            }
+            self.alarms.pop_first();
+            if self.pending.get(&ask).is_some_and(|pending| pending.deadline <= now) {
+                self.give_up(ask, in_group);
+            } else {
+                self.set_retry(ask, None);
+                self.unsent.insert(ask);
+            }
+        }
+    }
+
+    /// An entry was applied, with this effect if it carried a command.
+    pub(crate) fn on_applied(&mut self, entry: EntryId, effect: Option<&Effect>) {
+        match effect {
+            Some(Effect::Opened { owner, session }) if *owner == self.me => {
+                self.on_session_opened(*session);
+            }
+            Some(Effect::Executed { session, sequence, outcome, .. }) => {
+                for ask in self.places.get(&(*session, *sequence)).cloned().unwrap_or_default() {
+                    self.finish(ask, outcome.clone());
+                }
+            }
+            Some(Effect::Opened { .. } | Effect::Superseded { .. }) | None => {}
+        }
+        self.on_superseded(entry);
+    }
+
+    /// The group dropped a session. If it is this life's own, what has not been applied never will
+    /// be: it goes again, in a new one.
+    pub(crate) fn on_session_expired(&mut self, session: SessionId) {
+        if !matches!(&self.session, OwnSession::Open { id, .. } if *id == session) {
+            return;
+        }
+        self.session = OwnSession::Closed;
+        let own: Vec<Ask> =
+            self.pending.iter().filter(|(_, it)| it.is_own()).map(|(a, _)| *a).collect();
+        for ask in own {
+            self.forget_copies(ask);
+            let Some(Pending { kind: Kind::Command { place, .. }, .. }) =
+                self.pending.get_mut(&ask)
+            else {
+                continue;
+            };
+            if let Some(place) = place.take() {
+                self.places.remove(&(place.session, place.sequence));
+            }
+            self.unsent.insert(ask);
+        }
+    }
+
+    /// Answers the reads that `applied` is far enough for.
+    pub(crate) fn serve_reads(&mut self, applied: Index, store: &Store) {
+        while let Some(&(index, ask)) = self.readable.first() {
+            if index > applied {
+                break;
+            }
+            self.readable.pop_first();
+            if let Some(Pending { kind: Kind::Read { query, .. }, .. }) = self.pending.get(&ask) {
+                let answer = store.query(query);
+                self.finish(ask, Outcome::Done { index: applied, answer });
+            }
+        }
+    }
+
+    /// Hands over what waits for it.
+    pub(crate) fn hand_over(&mut self, raft: &mut Raft, store: &Store, now: u64) {
+        while let Some(ask) = self.unsent.pop_first() {
+            if ask == Ask::SESSION {
+                self.hand_over_opening(raft, now);
+                continue;
+            }
+            match self.pending.get(&ask).map(|pending| &pending.kind) {
+                Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
+                Some(
+                    Kind::Read { ready: Some(_), .. }
+                    | Kind::Command { copies: Copies::Standing(_), .. },
+                )
+                | None => {}
+                Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
+            }
+        }
+    }
+
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        core::mem::take(&mut self.outputs)
+    }
+
+    pub(crate) fn next_alarm(&self) -> u64 {
+        self.alarms.first().map_or(u64::MAX, |(at, _)| *at)
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.pending.len() as u64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn refused_busy(&self) -> u64 {
+        self.refused_busy
+    }
+
+    // --- handing over -----------------------------------------------------------------------------
+
+    fn hand_over_command(&mut self, ask: Ask, raft: &mut Raft, store: &Store, now: u64) {
+        let Some(place) = self.place_of(ask, store) else { return };
+        let Some(Pending { kind: Kind::Command { operation, .. }, .. }) = self.pending.get(&ask)
+        else {
+            return;
+        };
+        let Place { session, sequence, answered_below } = place;
+        let operation = operation.clone();
+        let command = Command::Execute { session, sequence, answered_below, operation }.encode();
+        let (bytes, limit) = (command.len() as u64, self.limits.entry_bytes);
+        if bytes > limit {
+            let because = NotExecuted::TooLarge { bytes, limit };
+            return self.finish(ask, Outcome::NotExecuted(because));
+        }
+        self.hand_over_copy(ask, command, raft, now);
+    }
+
+    fn hand_over_opening(&mut self, raft: &mut Raft, now: u64) {
+        if matches!(self.session, OwnSession::Opening { copies, .. } if !copies.is_standing()) {
+            let command = Command::OpenSession { owner: self.me }.encode();
+            self.hand_over_copy(Ask::SESSION, command, raft, now);
+        }
+    }
+
+    fn hand_over_copy(&mut self, ask: Ask, command: Bytes, raft: &mut Raft, now: u64) {
+        let number = self.number();
+        match raft.propose(number, command) {
+            Handed::Taken(id) => self.add_copy(ask, Copies::Standing(id)),
+            Handed::Sent => {
+                self.numbers.insert(number, ask);
+                self.add_copy(ask, Copies::Sent { number });
+                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            }
+            // It goes when there is one.
+            Handed::NoLeader => {}
+            Handed::Refused(because) => self.on_refused(ask, because, now),
+        }
+    }
+
+    fn hand_over_read(&mut self, ask: Ask, raft: &mut Raft, now: u64) {
+        let number = self.number();
+        let Some(Pending { kind: Kind::Read { number: asked, .. }, .. }) =
+            self.pending.get_mut(&ask)
+        else {
+            return;
+        };
+        // An answer to an earlier asking would do as well, but one number per read is enough to hold.
+        if let Some(before) = asked.replace(number) {
+            self.numbers.remove(&before);
+        }
+        match raft.read_index(number) {
+            Handed::Taken(()) | Handed::Sent => {
+                self.numbers.insert(number, ask);
+                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            }
+            Handed::NoLeader => {}
+            Handed::Refused(_) => {
+                self.refused_busy += 1;
+                self.finish(ask, Outcome::NotExecuted(NotExecuted::Busy));
+            }
+        }
+    }
+
+    /// Where a command stands in its session; for one of this life's own session that is decided
+    /// here, and none as long as that session is not open.
+    fn place_of(&mut self, ask: Ask, store: &Store) -> Option<Place> {
+        let window = store.session_window();
+        let Some(Pending { kind: Kind::Command { place, own, .. }, .. }) =
+            self.pending.get_mut(&ask)
+        else {
+            return None;
+        };
+        if !*own {
+            return *place;
+        }
+        let OwnSession::Open { id, next, outstanding } = &mut self.session else {
+            self.open_session();
+            return None;
+        };
+        let sequence = place.map_or(*next, |place| place.sequence);
+        let answered_below = outstanding.first().copied().unwrap_or(sequence);
+        if sequence.get() - answered_below.get() >= window {
+            let id = self.pending.get(&ask).map(|pending| pending.id);
+            self.remove(ask);
+            id.into_iter().for_each(|id| self.turn_away(id));
+            return None;
+        }
+        let found = Place { session: *id, sequence, answered_below };
+        if place.replace(found).is_none() {
+            *next = sequence.next();
+            outstanding.insert(sequence);
+            self.wait_at(found, ask);
+        }
+        Some(found)
+    }
+
+    fn open_session(&mut self) {
+        if matches!(self.session, OwnSession::Closed) {
+            self.session = OwnSession::Opening { copies: Copies::None, retry: None };
+            self.unsent.insert(Ask::SESSION);
+        }
+    }
+
+    fn on_session_opened(&mut self, id: SessionId) {
+        if matches!(self.session, OwnSession::Open { .. }) {
+            return;
+        }
+        self.forget_copies(Ask::SESSION);
+        self.session =
+            OwnSession::Open { id, next: Sequence::new(1), outstanding: BTreeSet::new() };
+        let own = self.pending.iter().filter(|(_, pending)| pending.is_own());
+        self.unsent.extend(own.map(|(ask, _)| *ask));
+    }
+
+    /// There is another leader, who may know nothing of what its predecessor was handed.
+    fn hand_over_again(&mut self) {
+        self.unsent.extend(self.pending.keys());
+        if matches!(self.session, OwnSession::Opening { .. }) {
+            self.unsent.insert(Ask::SESSION);
+        }
+    }
+
+    // --- what becomes of copies -------------------------------------------------------------------
+
+    fn on_answer(&mut self, ask: Ask, number: u64, outcome: ProposeOutcome, now: u64) {
+        let Some(copies) = self.copies_mut(ask) else { return };
+        if *copies != (Copies::Sent { number }) {
+            return;
+        }
+        *copies = Copies::None;
+        self.set_retry(ask, None);
+        match outcome {
+            ProposeOutcome::Appended(id) => self.add_copy(ask, Copies::Standing(id)),
+            ProposeOutcome::Refused(because) => self.on_refused(ask, because, now),
+        }
+    }
+
+    /// A leader did not take a copy, and never will.
+    fn on_refused(&mut self, ask: Ask, because: ProposeRefusal, now: u64) {
+        let alone = self.copies_mut(ask).is_some_and(|copies| *copies == Copies::None);
+        let because = match because {
+            ProposeRefusal::Busy => Some(NotExecuted::Busy),
+            ProposeRefusal::TooLarge { bytes, limit } => {
+                Some(NotExecuted::TooLarge { bytes, limit })
+            }
+            ProposeRefusal::NotLeader => None,
+        };
+        match because {
+            Some(because) if alone && ask != Ask::SESSION => {
+                self.refused_busy += u64::from(because == NotExecuted::Busy);
+                self.finish(ask, Outcome::NotExecuted(because));
+            }
+            Some(_) | None => self.set_retry(ask, Some(now.saturating_add(self.limits.retry))),
+        }
+    }
+
+    fn on_readable(&mut self, ask: Ask, index: Index) {
+        self.set_retry(ask, None);
+        if let Some(Pending { kind: Kind::Read { ready, .. }, .. }) = self.pending.get_mut(&ask) {
+            *ready = Some(index);
+            self.readable.insert((index, ask));
+        }
+    }
+
+    /// The entry is committed: copies that stood at its index in another term are gone for good.
+    fn on_superseded(&mut self, entry: EntryId) {
+        self.applied = entry.index;
+        while let Some(&(index, ask)) = self.standing.first() {
+            if index > entry.index {
+                break;
+            }
+            self.standing.pop_first();
+            let Some(copies) = self.copies_mut(ask) else { continue };
+            if let Copies::Standing(id) = *copies
+                && id.index == entry.index
+                && id.term != entry.term
+            {
+                *copies = Copies::None;
+                self.unsent.insert(ask);
+            }
+        }
+    }
+
+    fn add_copy(&mut self, ask: Ask, copy: Copies) {
+        let applied = self.applied;
+        let Some(copies) = self.copies_mut(ask) else { return };
+        if matches!(copy, Copies::Standing(id) if id.index <= applied) {
+            // Had it still stood there when that index was applied, it would have been answered.
+            self.unsent.insert(ask);
+            return;
+        }
+        *copies = if *copies == Copies::None { copy } else { Copies::Several };
+        if let Copies::Standing(id) = *copies {
+            self.standing.insert((id.index, ask));
+        }
+    }
+
+    fn forget_copies(&mut self, ask: Ask) {
+        let Some(copies) = self.copies_mut(ask) else { return };
+        match core::mem::replace(copies, Copies::None) {
+            Copies::Standing(id) => {
+                self.standing.remove(&(id.index, ask));
+            }
+            Copies::Sent { number } => {
+                self.numbers.remove(&number);
+            }
+            Copies::None | Copies::Several => {}
+        }
+        self.set_retry(ask, None);
+    }
+
+    fn copies_mut(&mut self, ask: Ask) -> Option<&mut Copies> {
+        if ask == Ask::SESSION {
+            return match &mut self.session {
+                OwnSession::Opening { copies, .. } => Some(copies),
+                OwnSession::Closed | OwnSession::Open { .. } => None,
+            };
+        }
+        match &mut self.pending.get_mut(&ask)?.kind {
+            Kind::Command { copies, .. } => Some(copies),
+            Kind::Read { .. } => None,
+        }
+    }
+
+    // --- ends -------------------------------------------------------------------------------------
+
+    /// Its time is up.
+    fn give_up(&mut self, ask: Ask, in_group: bool) {
+        let Some(pending) = self.pending.get(&ask) else { return };
+        let outcome = match &pending.kind {
+            Kind::Command { copies: Copies::None, .. } | Kind::Read { .. } => {
+                let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
+                Outcome::NotExecuted(because)
+            }
+            Kind::Command { .. } => Outcome::Unknown(Unknown::TimedOut),
+        };
+        self.finish(ask, outcome);
+    }
+
+    fn finish(&mut self, ask: Ask, outcome: Outcome) {
+        if let Some(pending) = self.remove(ask) {
+            self.outputs.push(Output::Reply(Reply { id: pending.id, outcome }));
+        }
+    }
+
+    fn turn_away(&mut self, id: RequestId) {
+        self.refused_busy += 1;
+        let outcome = Outcome::NotExecuted(NotExecuted::Busy);
+        self.outputs.push(Output::Reply(Reply { id, outcome }));
+    }
+
+    /// Takes a request out of every table.
+    fn remove(&mut self, ask: Ask) -> Option<Pending> {
+        self.forget_copies(ask);
+        self.set_retry(ask, None);
+        let pending = self.pending.remove(&ask)?;
+        self.ids.remove(&pending.id);
+        self.bytes -= pending.kind.bytes();
+        self.alarms.remove(&(pending.deadline, ask));
+        self.unsent.remove(&ask);
+        match &pending.kind {
+            Kind::Command { place: Some(place), own, .. } => self.leave(*place, *own, ask),
+            Kind::Command { place: None, .. } => {}
+            Kind::Read { number, ready, .. } => {
+                number.and_then(|number| self.numbers.remove(&number));
+                ready.map(|index| self.readable.remove(&(index, ask)));
+            }
+        }
+        Some(pending)
+    }
+
+    fn wait_at(&mut self, place: Place, ask: Ask) {
+        self.places.entry((place.session, place.sequence)).or_default().insert(ask);
+    }
+
+    fn leave(&mut self, place: Place, own: bool, ask: Ask) {
+        let key = (place.session, place.sequence);
+        if let Some(asks) = self.places.get_mut(&key) {
+            asks.remove(&ask);
+            if asks.is_empty() {
+                self.places.remove(&key);
+            }
+        }
+        if let (true, OwnSession::Open { outstanding, .. }) = (own, &mut self.session) {
+            outstanding.remove(&place.sequence);
+        }
+    }
+
+    fn set_retry(&mut self, ask: Ask, at: Option<u64>) {
+        let retry = if ask == Ask::SESSION {
+            match &mut self.session {
+                OwnSession::Opening { retry, .. } => retry,
+                OwnSession::Closed | OwnSession::Open { .. } => return,
+            }
+        } else {
+            match self.pending.get_mut(&ask) {
+                Some(pending) => &mut pending.retry,
+                None => return,
+            }
+        };
+        let before = core::mem::replace(retry, at);
+        let deadline = self.pending.get(&ask).map(|pending| pending.deadline);
+        if let Some(before) = before.filter(|before| Some(*before) != deadline) {
+            self.alarms.remove(&(before, ask));
+        }
+        self.alarms.extend(at.map(|at| (at, ask)));
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+}
+
+impl Ask {
+    const SESSION: Self = Self(0);
+}
+
+impl Pending {
+    fn is_own(&self) -> bool {
+        matches!(self.kind, Kind::Command { own: true, .. })
+    }
+}
+
+impl Kind {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Command { bytes, .. } => *bytes,
+            Self::Read { .. } => 0,
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Command { place, .. } => *place,
+            Self::Read { .. } => None,
+        }
+    }
+}
+
+impl Copies {
+    fn is_standing(self) -> bool {
+        matches!(self, Self::Standing(_))
+    }
+}

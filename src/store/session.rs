@@ -1,0 +1,555 @@
+//! Client sessions: each command takes effect at most once (Raft thesis §6.3).
+//!
+//! A command carries the number it has in its session. The session keeps the reply of each number
+//! it has executed, so that a second copy in the log is given the first result instead of a second
+//! effect. What is kept is bounded: by the numbers that may be in use at a time, by the bytes of
+//! their replies, and by how long a session may stand unused, counted in log entries.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::answer::Answer;
+use super::digest::{Digest, Kind, SetDigest};
+use crate::config::SessionLimits;
+use crate::io::{Outcome, Place, Refusal, Unknown};
+use crate::types::{Identity, Index, NodeId, Sequence, SessionId};
+
+/// All open sessions.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    limits: SessionLimits,
+    open: BTreeMap<SessionId, Session>,
+    by_last_use: BTreeSet<(Index, SessionId)>,
+    /// A node has at most one session of its own, that of the last life which opened one.
+    by_node: BTreeMap<NodeId, (Identity, SessionId)>,
+    digest: SetDigest,
+}
+
+/// Whether a command is to be executed.
+#[derive(Debug, PartialEq)]
+pub(super) enum Admission {
+    /// It is: its number was not used before.
+    Fresh,
+    /// It is not: this is how it ends.
+    Settled { outcome: Outcome, duplicate: bool },
+}
+
+/// What became of a life's wish for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    Opened(SessionId),
+    /// A later life of the same incarnation has one.
+    Superseded,
+}
+
+#[derive(Debug)]
+struct Session {
+    owner: Option<Identity>,
+    last_used: Index,
+    /// Nobody waits for the reply of a lower number.
+    answered_below: Sequence,
+    replies: BTreeMap<Sequence, Reply>,
+    /// Numbers that were executed and whose replies are no longer kept.
+    forgotten: BTreeSet<Sequence>,
+    reply_bytes: u64,
+    /// Over the replies and the forgotten numbers.
+    numbers: SetDigest,
+}
+
+#[derive(Debug)]
+struct Reply {
+    index: Index,
+    answer: Answer,
+}
+
+impl Sessions {
+    pub(super) fn new(limits: SessionLimits) -> Self {
+        Self {
+            limits,
+            open: BTreeMap::new(),
+            by_last_use: BTreeSet::new(),
+            by_node: BTreeMap::new(),
+            digest: SetDigest::default(),
+        }
+    }
+
+    pub(super) fn limit(&mut self, limits: SessionLimits) {
+        self.limits = limits;
+    }
+
+    pub(super) fn limits(&self) -> SessionLimits {
+        self.limits
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.open.len() as u64
+    }
+
+    pub(super) fn digest(&self) -> u64 {
+        self.digest.get()
+    }
+
+    /// Drops the sessions which, at `index`, have stood unused for too long.
+    pub(super) fn expire(&mut self, index: Index) -> Vec<SessionId> {
+        let mut dropped = Vec::new();
+        while let Some(&(last_used, session)) = self.by_last_use.first()
+            && index.since(last_used) > self.limits.lifetime_entries
+        {
+            self.close(session);
+            dropped.push(session);
+        }
+        dropped
+    }
+
+    /// Opens the session of one life of a node, or finds it open.
+    ///
+    /// The session of an earlier life is dropped, which also keeps out whatever commands that life
+    /// has left on their way. Between two incarnations there is no order but that of the log.
+    pub(super) fn open_own(
+        &mut self,
+        index: Index,
+        owner: Identity,
+        dropped: &mut Vec<SessionId>,
+    ) -> Opening {
+        if let Some(&(holder, session)) = self.by_node.get(&owner.peer.id) {
+            if holder == owner {
+                self.touch(index, session);
+                return Opening::Opened(session);
+            }
+            if holder.peer == owner.peer && holder.life > owner.life {
+                return Opening::Superseded;
+            }
+            self.close(session);
+            dropped.push(session);
+        }
+        let session = self.open(index, Some(owner), dropped);
+        self.by_node.insert(owner.peer.id, (owner, session));
+        Opening::Opened(session)
+    }
+
+    /// Opens a session, in place of the one unused for longest if there is no room.
+    pub(super) fn open(
+        &mut self,
+        index: Index,
+        owner: Option<Identity>,
+        dropped: &mut Vec<SessionId>,
+    ) -> SessionId {
+        while self.len() >= self.limits.max_sessions
+            && let Some(&(_, oldest)) = self.by_last_use.first()
+        {
+            self.close(oldest);
+            dropped.push(oldest);
+        }
+        let id = SessionId::new(index);
+        let session = Session::new(owner, index);
+        self.digest.add(session.digest(id));
+        self.by_last_use.insert((index, id));
+        let before = self.open.insert(id, session);
+        assert!(before.is_none(), "two sessions opened by entry {index}");
+        id
+    }
+
+    /// Decides whether the command at `index` is to be executed.
+    ///
+    /// The window is judged by the command alone, so that every copy of it is refused alike,
+    /// whatever has become of the session.
+    pub(super) fn admit(&mut self, index: Index, place: Place) -> Admission {
+        let Place { session, sequence, answered_below } = place;
+        let window = self.limits.window;
+        if sequence < answered_below || sequence.get() - answered_below.get() >= window {
+            let because = Refusal::OutsideWindow { window };
+            let outcome = Outcome::Refused { index, because };
+            return Admission::Settled { outcome, duplicate: false };
+        }
+        self.touch(index, session);
+        self.change(session, |open| open.admit(sequence, answered_below)).unwrap_or(
+            Admission::Settled {
+                outcome: Outcome::Unknown(Unknown::SessionExpired),
+                duplicate: false,
+            },
+        )
+    }
+
+    /// Keeps the result of an executed command, unless its session is gone: a command may open
+    /// another session in place of its own.
+    pub(super) fn keep(&mut self, place: Place, index: Index, answer: Answer) {
+        let most = self.limits.max_reply_bytes;
+        self.change(place.session, |open| open.keep(place.sequence, Reply { index, answer }, most));
+    }
+
+    fn touch(&mut self, index: Index, id: SessionId) {
+        let before = self.change(id, |open| core::mem::replace(&mut open.last_used, index));
+        if let Some(before) = before {
+            self.by_last_use.remove(&(before, id));
+            self.by_last_use.insert((index, id));
+        }
+    }
+
+    fn change<R>(&mut self, id: SessionId, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
+        let session = self.open.get_mut(&id)?;
+        self.digest.remove(session.digest(id));
+        let result = change(session);
+        self.digest.add(session.digest(id));
+        Some(result)
+    }
+
+    fn close(&mut self, id: SessionId) {
+        let session = self.open.remove(&id).expect("a session that is listed is open");
+        self.digest.remove(session.digest(id));
+        self.by_last_use.remove(&(session.last_used, id));
+        if let Some(owner) = session.owner {
+            self.by_node.remove(&owner.peer.id);
+        }
+    }
+}
+
+impl Session {
+    fn new(owner: Option<Identity>, opened: Index) -> Self {
+        Self {
+            owner,
+            last_used: opened,
+            answered_below: Sequence::new(0),
+            replies: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
+            reply_bytes: 0,
+            numbers: SetDigest::default(),
+        }
+    }
+
+    fn admit(&mut self, sequence: Sequence, answered_below: Sequence) -> Admission {
+        self.drop_below(answered_below);
+        let outcome = if let Some(Reply { index, answer }) = self.replies.get(&sequence) {
+            Outcome::Done { index: *index, answer: answer.clone() }
+        } else if sequence < self.answered_below || self.forgotten.contains(&sequence) {
+            Outcome::Unknown(Unknown::ResultForgotten)
+        } else {
+            return Admission::Fresh;
+        };
+        Admission::Settled { outcome, duplicate: true }
+    }
+
+    fn drop_below(&mut self, bound: Sequence) {
+        self.answered_below = self.answered_below.max(bound);
+        while let Some(entry) = self.replies.first_entry()
+            && *entry.key() < bound
+        {
+            let (sequence, reply) = entry.remove_entry();
+            self.reply_bytes -= reply.answer.size();
+            self.numbers.remove(reply.digest(sequence));
+        }
+        while let Some(&sequence) = self.forgotten.first()
+            && sequence < bound
+        {
+            self.forgotten.remove(&sequence);
+            self.numbers.remove(forgotten(sequence));
+        }
+    }
+
+    /// Keeps a reply and forgets those of the lowest numbers beyond `most` bytes.
+    fn keep(&mut self, sequence: Sequence, reply: Reply, most: u64) {
+        self.reply_bytes += reply.answer.size();
+        self.numbers.add(reply.digest(sequence));
+        self.replies.insert(sequence, reply);
+        while self.reply_bytes > most
+            && let Some((lowest, reply)) = self.replies.pop_first()
+        {
+            self.reply_bytes -= reply.answer.size();
+            self.numbers.remove(reply.digest(lowest));
+            self.numbers.add(forgotten(lowest));
+            self.forgotten.insert(lowest);
+        }
+    }
+
+    fn digest(&self, id: SessionId) -> Digest {
+        let digest = Digest::of(Kind::Session)
+            .number(id.opened_at().get())
+            .number(self.last_used.get())
+            .number(self.answered_below.get())
+            .number(self.numbers.get());
+        match self.owner {
+            None => digest,
+            Some(Identity { peer, life }) => digest
+                .number(peer.id.get())
+                .number(peer.incarnation.get())
+                .number(u64::from(life.get())),
+        }
+    }
+}
+
+impl Reply {
+    fn digest(&self, sequence: Sequence) -> Digest {
+        Digest::of(Kind::Reply)
+            .number(sequence.get())
+            .number(self.index.get())
+            .number(self.answer.digest())
+    }
+}
+
+fn forgotten(sequence: Sequence) -> Digest {
+    Digest::of(Kind::Forgotten).number(sequence.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::Content;
+    use super::super::draws::Draws;
+    use super::*;
+    use crate::types::{Incarnation, Life, Peer};
+
+    fn limits(max_sessions: u64, window: u64, reply_bytes: u64, lifetime: u64) -> SessionLimits {
+        SessionLimits {
+            max_sessions,
+            window,
+            max_reply_bytes: reply_bytes,
+            lifetime_entries: lifetime,
+        }
+    }
+
+    fn roomy() -> Sessions {
+        Sessions::new(limits(8, 10, 1000, 1000))
+    }
+
+    fn owner(id: u64, incarnation: u64, life: u32) -> Identity {
+        let incarnation = Incarnation::new(incarnation);
+        Identity { peer: Peer { id: NodeId::new(id), incarnation }, life: Life::new(life) }
+    }
+
+    fn session(index: u64) -> SessionId {
+        SessionId::new(Index::new(index))
+    }
+
+    fn place(opened: u64, sequence: u64, answered_below: u64) -> Place {
+        Place {
+            session: session(opened),
+            sequence: Sequence::new(sequence),
+            answered_below: Sequence::new(answered_below),
+        }
+    }
+
+    /// Runs the command that answers with its own index.
+    fn run(sessions: &mut Sessions, index: u64, place: Place) -> Admission {
+        let admission = sessions.admit(Index::new(index), place);
+        if admission == Admission::Fresh {
+            sessions.keep(place, Index::new(index), Answer(Content::Count(index)));
+        }
+        assert_eq!(sessions.digest, digest_anew(sessions), "after {index}");
+        admission
+    }
+
+    fn again(index: u64) -> Admission {
+        let answer = Answer(Content::Count(index));
+        let outcome = Outcome::Done { index: Index::new(index), answer };
+        Admission::Settled { outcome, duplicate: true }
+    }
+
+    fn forgotten_result() -> Admission {
+        let outcome = Outcome::Unknown(Unknown::ResultForgotten);
+        Admission::Settled { outcome, duplicate: true }
+    }
+
+    fn expired() -> Admission {
+        let outcome = Outcome::Unknown(Unknown::SessionExpired);
+        Admission::Settled { outcome, duplicate: false }
+    }
+
+    fn refused(index: u64, window: u64) -> Admission {
+        let because = Refusal::OutsideWindow { window };
+        let outcome = Outcome::Refused { index: Index::new(index), because };
+        Admission::Settled { outcome, duplicate: false }
+    }
+
+    /// The digest, from the state alone.
+    fn digest_anew(sessions: &Sessions) -> SetDigest {
+        let mut digest = SetDigest::default();
+        for (id, session) in &sessions.open {
+            let mut numbers = SetDigest::default();
+            let replies = session.replies.iter().map(|(sequence, reply)| reply.digest(*sequence));
+            replies.chain(session.forgotten.iter().map(|at| forgotten(*at))).for_each(|element| {
+                numbers.add(element);
+            });
+            assert_eq!(session.numbers, numbers, "{id}");
+            digest.add(session.digest(*id));
+        }
+        digest
+    }
+
+    #[test]
+    fn a_command_runs_once_and_its_copies_get_the_first_result() {
+        let mut sessions = roomy();
+        sessions.open(Index::new(1), None, &mut Vec::new());
+        let script = [
+            (place(1, 0, 0), Admission::Fresh),
+            (place(1, 0, 0), again(2)),
+            (place(1, 2, 0), Admission::Fresh),
+            (place(1, 1, 0), Admission::Fresh),
+            (place(1, 2, 0), again(4)),
+            (place(1, 1, 1), again(5)),
+            (place(1, 0, 0), forgotten_result()),
+            (place(1, 3, 3), Admission::Fresh),
+            (place(1, 2, 0), forgotten_result()),
+            // A late copy with an older promise does not lower the bound again.
+            (place(1, 3, 0), again(9)),
+            (place(1, 1, 0), forgotten_result()),
+            // Never executed, but below what the session was told nobody waits for.
+            (place(1, 9, 9), Admission::Fresh),
+            (place(1, 8, 3), forgotten_result()),
+        ];
+        for (index, (place, admission)) in (2..).zip(script) {
+            assert_eq!(run(&mut sessions, index, place), admission, "{index}: {place:?}");
+        }
+    }
+
+    #[test]
+    fn outside_the_window_every_copy_is_refused_and_nothing_changes() {
+        let mut sessions = roomy();
+        sessions.open(Index::new(1), None, &mut Vec::new());
+        run(&mut sessions, 2, place(1, 0, 0));
+        let before = sessions.digest();
+        for outside in [
+            place(1, 10, 0),
+            place(1, 4, 5),
+            place(1, Sequence::MAX.get(), 0),
+            place(1, 0, Sequence::MAX.get()),
+            place(7, 10, 0),
+        ] {
+            assert_eq!(run(&mut sessions, 3, outside), refused(3, 10), "{outside:?}");
+            assert_eq!(sessions.digest(), before, "{outside:?}");
+        }
+        assert_eq!(run(&mut sessions, 4, place(1, 9, 0)), Admission::Fresh);
+        assert_eq!(run(&mut sessions, 5, place(1, 0, 0)), again(2));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_bytes_and_the_lowest_numbers_are_forgotten_first() {
+        // Each reply counts 16 bytes, so that two fit.
+        let mut sessions = Sessions::new(limits(8, 10, 40, 1000));
+        sessions.open(Index::new(1), None, &mut Vec::new());
+        let script = [
+            (place(1, 0, 0), Admission::Fresh),
+            (place(1, 1, 0), Admission::Fresh),
+            (place(1, 0, 0), again(2)),
+            (place(1, 3, 0), Admission::Fresh),
+            (place(1, 0, 0), forgotten_result()),
+            (place(1, 1, 0), again(3)),
+            // The lowest of the three is the new one.
+            (place(1, 2, 0), Admission::Fresh),
+            (place(1, 1, 0), forgotten_result()),
+            (place(1, 2, 0), again(8)),
+            (place(1, 3, 0), again(5)),
+        ];
+        for (index, (place, admission)) in (2..).zip(script) {
+            assert_eq!(run(&mut sessions, index, place), admission, "{index}: {place:?}");
+        }
+        let kept = &sessions.open[&session(1)];
+        assert_eq!((kept.replies.len(), kept.forgotten.len(), kept.reply_bytes), (2, 2, 32));
+        run(&mut sessions, 12, place(1, 9, 9));
+        let kept = &sessions.open[&session(1)];
+        assert_eq!((kept.replies.len(), kept.forgotten.len(), kept.reply_bytes), (1, 0, 16));
+    }
+
+    #[test]
+    fn a_reply_that_alone_is_too_large_is_forgotten_at_once() {
+        let mut sessions = Sessions::new(limits(8, 10, 15, 1000));
+        sessions.open(Index::new(1), None, &mut Vec::new());
+        assert_eq!(run(&mut sessions, 2, place(1, 0, 0)), Admission::Fresh);
+        assert_eq!(run(&mut sessions, 3, place(1, 0, 0)), forgotten_result());
+    }
+
+    #[test]
+    fn a_session_expires_by_position_unless_it_is_used() {
+        let mut sessions = Sessions::new(limits(8, 10, 1000, 5));
+        sessions.open(Index::new(1), None, &mut Vec::new());
+        sessions.open(Index::new(2), None, &mut Vec::new());
+        assert_eq!(sessions.expire(Index::new(6)), []);
+        // A refused command does not count as use, a copy does.
+        run(&mut sessions, 6, place(1, 10, 0));
+        run(&mut sessions, 6, place(2, 0, 0));
+        assert_eq!(sessions.expire(Index::new(7)), [session(1)]);
+        run(&mut sessions, 8, place(2, 0, 0));
+        assert_eq!(sessions.expire(Index::new(13)), []);
+        assert_eq!(sessions.expire(Index::new(14)), [session(2)]);
+        assert_eq!(sessions.len(), 0);
+        assert_eq!(run(&mut sessions, 14, place(2, 1, 0)), expired());
+        assert_eq!(sessions.digest, SetDigest::default());
+        assert!(sessions.by_last_use.is_empty());
+    }
+
+    #[test]
+    fn the_session_unused_for_longest_makes_room() {
+        let mut sessions = Sessions::new(limits(2, 10, 1000, 1000));
+        let mut dropped = Vec::new();
+        sessions.open(Index::new(1), None, &mut dropped);
+        sessions.open(Index::new(2), None, &mut dropped);
+        run(&mut sessions, 3, place(1, 0, 0));
+        sessions.open(Index::new(4), None, &mut dropped);
+        assert_eq!(dropped, [session(2)]);
+        assert_eq!(sessions.len(), 2);
+        assert_eq!(run(&mut sessions, 5, place(2, 0, 0)), expired());
+        assert_eq!(run(&mut sessions, 6, place(1, 0, 0)), again(3));
+    }
+
+    #[test]
+    fn a_life_has_one_session_and_ends_those_of_earlier_lives() {
+        let mut sessions = roomy();
+        let script = [
+            (owner(7, 1, 1), Opening::Opened(session(1))),
+            (owner(7, 1, 1), Opening::Opened(session(1))),
+            (owner(8, 1, 1), Opening::Opened(session(3))),
+            (owner(7, 1, 2), Opening::Opened(session(4))),
+            (owner(7, 1, 1), Opening::Superseded),
+            (owner(7, 2, 1), Opening::Opened(session(6))),
+            (owner(7, 2, 1), Opening::Opened(session(6))),
+        ];
+        let mut dropped = Vec::new();
+        for (index, (owner, opening)) in (1..).zip(script) {
+            let opened = sessions.open_own(Index::new(index), owner, &mut dropped);
+            assert_eq!(opened, opening, "{index}: {owner}");
+            assert_eq!(sessions.digest, digest_anew(&sessions), "{index}: {owner}");
+        }
+        assert_eq!(dropped, [session(1), session(4)]);
+        assert!(sessions.open.keys().eq(&[session(3), session(6)]));
+        assert_eq!(run(&mut sessions, 8, place(4, 0, 0)), expired());
+    }
+
+    #[test]
+    fn a_life_whose_session_expired_may_open_another() {
+        let mut sessions = Sessions::new(limits(8, 10, 1000, 5));
+        let me = owner(7, 1, 1);
+        sessions.open_own(Index::new(1), me, &mut Vec::new());
+        assert_eq!(sessions.expire(Index::new(7)), [session(1)]);
+        assert!(sessions.by_node.is_empty());
+        let opening = sessions.open_own(Index::new(7), me, &mut Vec::new());
+        assert_eq!(opening, Opening::Opened(session(7)));
+    }
+
+    #[test]
+    fn the_digest_follows_any_run_of_commands() {
+        let mut sessions = Sessions::new(limits(4, 6, 60, 30));
+        let mut draws = Draws::new(2);
+        for index in 1..4000 {
+            let at = Index::new(index);
+            sessions.expire(at);
+            match draws.below(8) {
+                0 => {
+                    let life = u32::try_from(draws.below(5)).expect("less than 5");
+                    sessions.open_own(at, owner(draws.below(4), 1, life), &mut Vec::new());
+                }
+                1 => {
+                    sessions.open(at, None, &mut Vec::new());
+                }
+                _ => {
+                    let opened = at.get().saturating_sub(draws.below(12));
+                    let sequence = draws.below(12);
+                    run(&mut sessions, index, place(opened, sequence, draws.below(12)));
+                }
+            }
+            assert_eq!(sessions.digest, digest_anew(&sessions), "after {index}");
+            assert_eq!(sessions.by_last_use.len(), sessions.open.len(), "after {index}");
+            assert!(sessions.len() <= 4, "after {index}");
+            for session in sessions.open.values() {
+                let numbers = session.replies.len() + session.forgotten.len();
+                assert!(numbers <= 6 && session.reply_bytes <= 60, "after {index}");
+            }
+        }
+    }
+}
