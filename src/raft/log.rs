@@ -136,6 +136,8 @@ fn position(index: Index) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
     use crate::bytes::Bytes;
 
@@ -205,6 +207,47 @@ mod tests {
             (0, 7, EntryId::ZERO),
         ] {
             assert_eq!(log.last_not_above(Index::new(index), Term::new(term)), expected);
+        }
+    }
+
+    proptest::proptest! {
+        /// Two logs that obey log matching: a leader's, and a follower's that shares a prefix of it
+        /// and has a tail of its own. Whatever parts of the leader's log arrive, in any order and
+        /// more than once, what has arrived stays, and the two agree up to there.
+        #[test]
+        fn splicing_is_idempotent_and_never_loses_what_arrived(
+            shared in 1..10_usize,
+            tail in proptest::collection::vec(3..5_u64, 0..6),
+            news in proptest::collection::vec(5..8_u64, 1..10),
+            parts in proptest::collection::vec((0..20_usize, 0..8_usize), 1..12),
+        ) {
+            let mut news = news;
+            news.sort_unstable();
+            let mut tail = tail;
+            tail.sort_unstable();
+            let leader = log(&[vec![2; shared], news].concat());
+            let mut follower = log(&[vec![2; shared], tail].concat());
+            let mut arrived = shared;
+            for (from, count) in parts {
+                let from = from % leader.entries().len();
+                let whole = leader.run_after(Index::new(from as u64), u64::MAX);
+                let entries = whole.entries().iter().take(count).cloned().collect();
+                let part = Run::from_log(whole.previous(), entries);
+                if !follower.holds(part.previous()) {
+                    continue;
+                }
+                let end = usize::try_from(part.last().index.get()).unwrap();
+                let before = follower.entries().to_vec();
+                follower.splice(part.clone());
+                let once = follower.entries().to_vec();
+                follower.splice(part);
+                proptest::prop_assert_eq!(follower.entries(), &once[..]);
+                arrived = arrived.max(end);
+                proptest::prop_assert_eq!(&once[..arrived], &leader.entries()[..arrived]);
+                let conflict = (from..end.min(before.len()))
+                    .any(|at| before[at] != leader.entries()[at]);
+                proptest::prop_assert!(conflict || once.len() >= before.len());
+            }
         }
     }
 }

@@ -16,7 +16,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::Raft;
 use super::entries::{Entry, Run};
+use super::message::Message;
 use crate::stored::{HardState, Record, Write};
 use crate::types::{EntryId, Identity, Index, Life, Peer, WriteId};
 
@@ -181,6 +183,21 @@ impl Outbox {
     pub(super) fn forget_owed(&mut self) {
         self.owed_vote = None;
         self.owed_match = None;
+    }
+}
+
+impl Raft {
+    /// Says what the latest confirmation allows: the three things that the [`outbox`] holds back.
+    pub(super) fn release(&mut self) {
+        if self.is_silent() || !self.outbox.hard_state_durable() {
+            return;
+        }
+        self.open_candidacy();
+        if let Some(candidate) = self.outbox.owed_vote.take() {
+            let term = self.hard.term;
+            self.send_in_group(candidate, Message::RequestVoteReply { term, granted: true });
+        }
+        self.acknowledge_durable();
     }
 }
 

@@ -14,17 +14,21 @@
 //! group drops that session, whatever of it has not been applied by then never will be, and goes again
 //! in a new one.
 
+mod copies;
+mod handing_over;
+mod own_session;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::Bytes;
 use crate::config::Config;
 use crate::event::Event;
 use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, What};
-use crate::raft::message::{ProposeOutcome, ProposeRefusal};
-use crate::raft::{Handed, Notice, Raft};
-use crate::store::{Command, Effect, Operation, Query, Store};
+use crate::raft::{Notice, Raft};
+use crate::store::{Effect, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, RequestId, Sequence, SessionId};
+use copies::Copies;
+use own_session::OwnSession;
 
 /// The requests of one life that have no reply yet.
 #[derive(Debug)]
@@ -89,27 +93,6 @@ enum Kind {
         number: Option<u64>,
         ready: Option<Index>,
     },
-}
-
-/// What is known of the copies of a command that were handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Copies {
-    /// None, or none that can come to stand in the log any more.
-    None,
-    /// One, sent and not answered for.
-    Sent { number: u64 },
-    /// One, which stands in some leader's log.
-    Standing(EntryId),
-    /// More than can be accounted for.
-    Several,
-}
-
-/// The session for this life's own requests.
-#[derive(Debug)]
-enum OwnSession {
-    Closed,
-    Opening { copies: Copies, retry: Option<u64> },
-    Open { id: SessionId, next: Sequence, outstanding: BTreeSet<Sequence> },
 }
 
 impl Requests {
@@ -224,29 +207,6 @@ impl Requests {
         self.on_superseded(entry);
     }
 
-    /// The group dropped a session. If it is this life's own, what has not been applied never will
-    /// be: it goes again, in a new one.
-    pub(crate) fn on_session_expired(&mut self, session: SessionId) {
-        if !matches!(&self.session, OwnSession::Open { id, .. } if *id == session) {
-            return;
-        }
-        self.session = OwnSession::Closed;
-        let own: Vec<Ask> =
-            self.pending.iter().filter(|(_, it)| it.is_own()).map(|(a, _)| *a).collect();
-        for ask in own {
-            self.forget_copies(ask);
-            let Some(Pending { kind: Kind::Command { place, .. }, .. }) =
-                self.pending.get_mut(&ask)
-            else {
-                continue;
-            };
-            if let Some(place) = place.take() {
-                self.places.remove(&(place.session, place.sequence));
-            }
-            self.unsent.insert(ask);
-        }
-    }
-
     /// Answers the reads that `applied` is far enough for.
     pub(crate) fn serve_reads(&mut self, applied: Index, store: &Store) {
         while let Some(&(index, ask)) = self.readable.first() {
@@ -298,232 +258,6 @@ impl Requests {
 
     pub(crate) fn refused_busy(&self) -> u64 {
         self.refused_busy
-    }
-
-    // --- handing over -----------------------------------------------------------------------------
-
-    fn hand_over_command(&mut self, ask: Ask, raft: &mut Raft, store: &Store, now: u64) {
-        let Some(place) = self.place_of(ask, store) else { return };
-        let Some(Pending { kind: Kind::Command { operation, .. }, .. }) = self.pending.get(&ask)
-        else {
-            return;
-        };
-        let Place { session, sequence, answered_below } = place;
-        let operation = operation.clone();
-        let command = Command::Execute { session, sequence, answered_below, operation }.encode();
-        let (bytes, limit) = (command.len() as u64, self.limits.entry_bytes);
-        if bytes > limit {
-            let because = NotExecuted::TooLarge { bytes, limit };
-            return self.finish(ask, Outcome::NotExecuted(because));
-        }
-        self.hand_over_copy(ask, command, raft, now);
-    }
-
-    fn hand_over_opening(&mut self, raft: &mut Raft, now: u64) {
-        if matches!(self.session, OwnSession::Opening { copies, .. } if !copies.is_standing()) {
-            let command = Command::OpenSession { owner: self.me }.encode();
-            self.hand_over_copy(Ask::SESSION, command, raft, now);
-        }
-    }
-
-    fn hand_over_copy(&mut self, ask: Ask, command: Bytes, raft: &mut Raft, now: u64) {
-        let number = self.number();
-        match raft.propose(number, command) {
-            Handed::Taken(id) => self.add_copy(ask, Copies::Standing(id)),
-            Handed::Sent => {
-                self.numbers.insert(number, ask);
-                self.add_copy(ask, Copies::Sent { number });
-                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
-            }
-            // It goes when there is one.
-            Handed::NoLeader => {}
-            Handed::Refused(because) => self.on_refused(ask, because, now),
-        }
-    }
-
-    fn hand_over_read(&mut self, ask: Ask, raft: &mut Raft, now: u64) {
-        let number = self.number();
-        let Some(Pending { kind: Kind::Read { number: asked, .. }, .. }) =
-            self.pending.get_mut(&ask)
-        else {
-            return;
-        };
-        // An answer to an earlier asking would do as well, but one number per read is enough to hold.
-        if let Some(before) = asked.replace(number) {
-            self.numbers.remove(&before);
-        }
-        match raft.read_index(number) {
-            Handed::Taken(()) | Handed::Sent => {
-                self.numbers.insert(number, ask);
-                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
-            }
-            Handed::NoLeader => {}
-            Handed::Refused(_) => {
-                self.refused_busy += 1;
-                self.finish(ask, Outcome::NotExecuted(NotExecuted::Busy));
-            }
-        }
-    }
-
-    /// Where a command stands in its session; for one of this life's own session that is decided
-    /// here, and none as long as that session is not open.
-    fn place_of(&mut self, ask: Ask, store: &Store) -> Option<Place> {
-        let window = store.session_window();
-        let Some(Pending { kind: Kind::Command { place, own, .. }, .. }) =
-            self.pending.get_mut(&ask)
-        else {
-            return None;
-        };
-        if !*own {
-            return *place;
-        }
-        let OwnSession::Open { id, next, outstanding } = &mut self.session else {
-            self.open_session();
-            return None;
-        };
-        let sequence = place.map_or(*next, |place| place.sequence);
-        let answered_below = outstanding.first().copied().unwrap_or(sequence);
-        if sequence.get() - answered_below.get() >= window {
-            let id = self.pending.get(&ask).map(|pending| pending.id);
-            self.remove(ask);
-            id.into_iter().for_each(|id| self.turn_away(id));
-            return None;
-        }
-        let found = Place { session: *id, sequence, answered_below };
-        if place.replace(found).is_none() {
-            *next = sequence.next();
-            outstanding.insert(sequence);
-            self.wait_at(found, ask);
-        }
-        Some(found)
-    }
-
-    fn open_session(&mut self) {
-        if matches!(self.session, OwnSession::Closed) {
-            self.session = OwnSession::Opening { copies: Copies::None, retry: None };
-            self.unsent.insert(Ask::SESSION);
-        }
-    }
-
-    fn on_session_opened(&mut self, id: SessionId) {
-        if matches!(self.session, OwnSession::Open { .. }) {
-            return;
-        }
-        self.forget_copies(Ask::SESSION);
-        self.session =
-            OwnSession::Open { id, next: Sequence::new(1), outstanding: BTreeSet::new() };
-        let own = self.pending.iter().filter(|(_, pending)| pending.is_own());
-        self.unsent.extend(own.map(|(ask, _)| *ask));
-    }
-
-    /// There is another leader, who may know nothing of what its predecessor was handed.
-    fn hand_over_again(&mut self) {
-        self.unsent.extend(self.pending.keys());
-        if matches!(self.session, OwnSession::Opening { .. }) {
-            self.unsent.insert(Ask::SESSION);
-        }
-    }
-
-    // --- what becomes of copies -------------------------------------------------------------------
-
-    fn on_answer(&mut self, ask: Ask, number: u64, outcome: ProposeOutcome, now: u64) {
-        let Some(copies) = self.copies_mut(ask) else { return };
-        if *copies != (Copies::Sent { number }) {
-            return;
-        }
-        *copies = Copies::None;
-        self.set_retry(ask, None);
-        match outcome {
-            ProposeOutcome::Appended(id) => self.add_copy(ask, Copies::Standing(id)),
-            ProposeOutcome::Refused(because) => self.on_refused(ask, because, now),
-        }
-    }
-
-    /// A leader did not take a copy, and never will.
-    fn on_refused(&mut self, ask: Ask, because: ProposeRefusal, now: u64) {
-        let alone = self.copies_mut(ask).is_some_and(|copies| *copies == Copies::None);
-        let because = match because {
-            ProposeRefusal::Busy => Some(NotExecuted::Busy),
-            ProposeRefusal::TooLarge { bytes, limit } => {
-                Some(NotExecuted::TooLarge { bytes, limit })
-            }
-            ProposeRefusal::NotLeader => None,
-        };
-        match because {
-            Some(because) if alone && ask != Ask::SESSION => {
-                self.refused_busy += u64::from(because == NotExecuted::Busy);
-                self.finish(ask, Outcome::NotExecuted(because));
-            }
-            Some(_) | None => self.set_retry(ask, Some(now.saturating_add(self.limits.retry))),
-        }
-    }
-
-    fn on_readable(&mut self, ask: Ask, index: Index) {
-        self.set_retry(ask, None);
-        if let Some(Pending { kind: Kind::Read { ready, .. }, .. }) = self.pending.get_mut(&ask) {
-            *ready = Some(index);
-            self.readable.insert((index, ask));
-        }
-    }
-
-    /// The entry is committed: copies that stood at its index in another term are gone for good.
-    fn on_superseded(&mut self, entry: EntryId) {
-        self.applied = entry.index;
-        while let Some(&(index, ask)) = self.standing.first() {
-            if index > entry.index {
-                break;
-            }
-            self.standing.pop_first();
-            let Some(copies) = self.copies_mut(ask) else { continue };
-            if let Copies::Standing(id) = *copies
-                && id.index == entry.index
-                && id.term != entry.term
-            {
-                *copies = Copies::None;
-                self.unsent.insert(ask);
-            }
-        }
-    }
-
-    fn add_copy(&mut self, ask: Ask, copy: Copies) {
-        let applied = self.applied;
-        let Some(copies) = self.copies_mut(ask) else { return };
-        if matches!(copy, Copies::Standing(id) if id.index <= applied) {
-            // Had it still stood there when that index was applied, it would have been answered.
-            self.unsent.insert(ask);
-            return;
-        }
-        *copies = if *copies == Copies::None { copy } else { Copies::Several };
-        if let Copies::Standing(id) = *copies {
-            self.standing.insert((id.index, ask));
-        }
-    }
-
-    fn forget_copies(&mut self, ask: Ask) {
-        let Some(copies) = self.copies_mut(ask) else { return };
-        match core::mem::replace(copies, Copies::None) {
-            Copies::Standing(id) => {
-                self.standing.remove(&(id.index, ask));
-            }
-            Copies::Sent { number } => {
-                self.numbers.remove(&number);
-            }
-            Copies::None | Copies::Several => {}
-        }
-        self.set_retry(ask, None);
-    }
-
-    fn copies_mut(&mut self, ask: Ask) -> Option<&mut Copies> {
-        if ask == Ask::SESSION {
-            return match &mut self.session {
-                OwnSession::Opening { copies, .. } => Some(copies),
-                OwnSession::Closed | OwnSession::Open { .. } => None,
-            };
-        }
-        match &mut self.pending.get_mut(&ask)?.kind {
-            Kind::Command { copies, .. } => Some(copies),
-            Kind::Read { .. } => None,
-        }
     }
 
     // --- ends -------------------------------------------------------------------------------------
@@ -640,11 +374,5 @@ impl Kind {
             Self::Command { place, .. } => *place,
             Self::Read { .. } => None,
         }
-    }
-}
-
-impl Copies {
-    fn is_standing(self) -> bool {
-        matches!(self, Self::Standing(_))
     }
 }

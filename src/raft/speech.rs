@@ -1,0 +1,86 @@
+//! What leaves a node: envelopes and events.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::follower::Follower;
+use super::meeting::Meeting;
+use super::message::Message;
+use super::{Raft, Role, draw_timeout};
+use crate::codec::{Address, Envelope, Header};
+use crate::event::{DropReason, Event};
+use crate::io::Output;
+use crate::types::{GroupId, Identity, NodeId, Peer};
+
+impl Raft {
+    pub(super) fn is_silent(&self) -> bool {
+        self.outbox.confirmed() < self.silent_until
+    }
+
+    /// The write that kept this node silent is durable.
+    pub(super) fn speak_up(&mut self) {
+        let timeout = draw_timeout(&mut self.rng, self.config.election_timeout);
+        self.role = Role::Follower(Follower::new(None, self.now, timeout));
+        if self.meeting.is_some() {
+            self.ask_around();
+        } else if self.membership.configuration().len() == 1 || self.log.last().index.get() == 1 {
+            // Nobody else can lead a group of one, and nobody has led one just founded.
+            self.become_pre_candidate();
+        } else {
+            let members: Vec<Peer> = self.other_voters().collect();
+            for peer in members {
+                self.send_hello(peer.id);
+            }
+        }
+    }
+
+    /// To a member of this group, in the run of it that was last heard from.
+    pub(super) fn send_to(&mut self, id: NodeId, message: Message) {
+        match self.peers.identity(id) {
+            Some(identity) => self.send_in_group(identity, message),
+            None => self.send_hello(id),
+        }
+    }
+
+    pub(super) fn send_in_group(&mut self, to: Identity, message: Message) {
+        self.send_in(self.hard.group, to, message);
+    }
+
+    pub(super) fn send_in(&mut self, group: Option<GroupId>, to: Identity, message: Message) {
+        self.send_envelope(group, Address::of(to), message);
+    }
+
+    /// Asks a node, in whatever run it is, to say who it is; at most once a tick.
+    pub(super) fn send_hello(&mut self, id: NodeId) {
+        if self.peers.may_greet(id, self.now) {
+            let asked = self.meeting.as_ref().map_or(0, Meeting::asked);
+            let to = Address { id, run: None };
+            self.send_envelope(self.hard.group, to, Message::Hello { asked });
+        }
+    }
+
+    pub(super) fn send_envelope(&mut self, group: Option<GroupId>, to: Address, message: Message) {
+        assert!(!self.is_silent(), "sending {message} before the first write is durable");
+        self.counters.envelopes_sent += 1;
+        let header = Header { group, from: self.me, to };
+        self.outputs.push(Output::Send(Envelope { header, message }));
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.outputs.push(Output::Event(event));
+    }
+
+    pub(super) fn drop_envelope(&mut self, from: Identity, because: DropReason) {
+        self.counters.envelopes_dropped += 1;
+        if matches!(because, DropReason::Impossible(_)) {
+            self.counters.impossible_messages += 1;
+        }
+        self.emit(Event::EnvelopeDropped { from, because });
+    }
+
+    pub(super) fn other_voters(&self) -> impl Iterator<Item = Peer> + use<> {
+        let (configuration, me) = (Arc::clone(self.membership.configuration()), self.me.peer);
+        let voters: Vec<Peer> = configuration.voters().filter(|&peer| peer != me).collect();
+        voters.into_iter()
+    }
+}

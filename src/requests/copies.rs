@@ -1,0 +1,128 @@
+//! What is known of the copies of a command, and so what may be said of it.
+
+use super::own_session::OwnSession;
+use super::{Ask, Kind, Pending, Requests};
+use crate::io::{NotExecuted, Outcome};
+use crate::raft::message::{ProposeOutcome, ProposeRefusal};
+use crate::types::{EntryId, Index};
+
+/// What is known of the copies of a command that were handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copies {
+    /// None, or none that can come to stand in the log any more.
+    None,
+    /// One, sent and not answered for.
+    Sent { number: u64 },
+    /// One, which stands in some leader's log.
+    Standing(EntryId),
+    /// More than can be accounted for.
+    Several,
+}
+
+impl Copies {
+    pub(super) fn is_standing(self) -> bool {
+        matches!(self, Self::Standing(_))
+    }
+}
+
+impl Requests {
+    pub(super) fn on_answer(&mut self, ask: Ask, number: u64, outcome: ProposeOutcome, now: u64) {
+        let Some(copies) = self.copies_mut(ask) else { return };
+        if *copies != (Copies::Sent { number }) {
+            return;
+        }
+        *copies = Copies::None;
+        self.set_retry(ask, None);
+        match outcome {
+            ProposeOutcome::Appended(id) => self.add_copy(ask, Copies::Standing(id)),
+            ProposeOutcome::Refused(because) => self.on_refused(ask, because, now),
+        }
+    }
+
+    /// A leader did not take a copy, and never will.
+    pub(super) fn on_refused(&mut self, ask: Ask, because: ProposeRefusal, now: u64) {
+        let alone = self.copies_mut(ask).is_some_and(|copies| *copies == Copies::None);
+        let because = match because {
+            ProposeRefusal::Busy => Some(NotExecuted::Busy),
+            ProposeRefusal::TooLarge { bytes, limit } => {
+                Some(NotExecuted::TooLarge { bytes, limit })
+            }
+            ProposeRefusal::NotLeader => None,
+        };
+        match because {
+            Some(because) if alone && ask != Ask::SESSION => {
+                self.refused_busy += u64::from(because == NotExecuted::Busy);
+                self.finish(ask, Outcome::NotExecuted(because));
+            }
+            Some(_) | None => self.set_retry(ask, Some(now.saturating_add(self.limits.retry))),
+        }
+    }
+
+    pub(super) fn on_readable(&mut self, ask: Ask, index: Index) {
+        self.set_retry(ask, None);
+        if let Some(Pending { kind: Kind::Read { ready, .. }, .. }) = self.pending.get_mut(&ask) {
+            *ready = Some(index);
+            self.readable.insert((index, ask));
+        }
+    }
+
+    /// The entry is committed: copies that stood at its index in another term are gone for good.
+    pub(super) fn on_superseded(&mut self, entry: EntryId) {
+        self.applied = entry.index;
+        while let Some(&(index, ask)) = self.standing.first() {
+            if index > entry.index {
+                break;
+            }
+            self.standing.pop_first();
+            let Some(copies) = self.copies_mut(ask) else { continue };
+            if let Copies::Standing(id) = *copies
+                && id.index == entry.index
+                && id.term != entry.term
+            {
+                *copies = Copies::None;
+                self.unsent.insert(ask);
+            }
+        }
+    }
+
+    pub(super) fn add_copy(&mut self, ask: Ask, copy: Copies) {
+        let applied = self.applied;
+        let Some(copies) = self.copies_mut(ask) else { return };
+        if matches!(copy, Copies::Standing(id) if id.index <= applied) {
+            // Had it still stood there when that index was applied, it would have been answered.
+            self.unsent.insert(ask);
+            return;
+        }
+        *copies = if *copies == Copies::None { copy } else { Copies::Several };
+        if let Copies::Standing(id) = *copies {
+            self.standing.insert((id.index, ask));
+        }
+    }
+
+    pub(super) fn forget_copies(&mut self, ask: Ask) {
+        let Some(copies) = self.copies_mut(ask) else { return };
+        match core::mem::replace(copies, Copies::None) {
+            Copies::Standing(id) => {
+                self.standing.remove(&(id.index, ask));
+            }
+            Copies::Sent { number } => {
+                self.numbers.remove(&number);
+            }
+            Copies::None | Copies::Several => {}
+        }
+        self.set_retry(ask, None);
+    }
+
+    pub(super) fn copies_mut(&mut self, ask: Ask) -> Option<&mut Copies> {
+        if ask == Ask::SESSION {
+            return match &mut self.session {
+                OwnSession::Opening { copies, .. } => Some(copies),
+                OwnSession::Closed | OwnSession::Open { .. } => None,
+            };
+        }
+        match &mut self.pending.get_mut(&ask)?.kind {
+            Kind::Command { copies, .. } => Some(copies),
+            Kind::Read { .. } => None,
+        }
+    }
+}

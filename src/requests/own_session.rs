@@ -1,0 +1,94 @@
+//! The session in which a life of a node runs the requests that bring none of their own.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::copies::Copies;
+use super::{Ask, Kind, Pending, Requests};
+use crate::io::Place;
+use crate::store::Store;
+use crate::types::{Sequence, SessionId};
+
+/// The session for this life's own requests.
+#[derive(Debug)]
+pub(super) enum OwnSession {
+    Closed,
+    Opening { copies: Copies, retry: Option<u64> },
+    Open { id: SessionId, next: Sequence, outstanding: BTreeSet<Sequence> },
+}
+
+impl Requests {
+    /// The group dropped a session. If it is this life's own, what has not been applied never will
+    /// be: it goes again, in a new one.
+    pub(crate) fn on_session_expired(&mut self, session: SessionId) {
+        if !matches!(&self.session, OwnSession::Open { id, .. } if *id == session) {
+            return;
+        }
+        self.session = OwnSession::Closed;
+        let own: Vec<Ask> =
+            self.pending.iter().filter(|(_, it)| it.is_own()).map(|(a, _)| *a).collect();
+        for ask in own {
+            self.forget_copies(ask);
+            let Some(Pending { kind: Kind::Command { place, .. }, .. }) =
+                self.pending.get_mut(&ask)
+            else {
+                continue;
+            };
+            if let Some(place) = place.take() {
+                self.places.remove(&(place.session, place.sequence));
+            }
+            self.unsent.insert(ask);
+        }
+    }
+
+    /// Where a command stands in its session; for one of this life's own session that is decided
+    /// here, and none as long as that session is not open.
+    pub(super) fn place_of(&mut self, ask: Ask, store: &Store) -> Option<Place> {
+        let window = store.session_window();
+        let Some(Pending { kind: Kind::Command { place, own, .. }, .. }) =
+            self.pending.get_mut(&ask)
+        else {
+            return None;
+        };
+        if !*own {
+            return *place;
+        }
+        let OwnSession::Open { id, next, outstanding } = &mut self.session else {
+            self.open_session();
+            return None;
+        };
+        let sequence = place.map_or(*next, |place| place.sequence);
+        let answered_below = outstanding.first().copied().unwrap_or(sequence);
+        if sequence.get() - answered_below.get() >= window {
+            let id = self.pending.get(&ask).map(|pending| pending.id);
+            self.remove(ask);
+            id.into_iter().for_each(|id| self.turn_away(id));
+            return None;
+        }
+        let found = Place { session: *id, sequence, answered_below };
+        if place.replace(found).is_none() {
+            *next = sequence.next();
+            outstanding.insert(sequence);
+            self.wait_at(found, ask);
+        }
+        Some(found)
+    }
+
+    pub(super) fn open_session(&mut self) {
+        if matches!(self.session, OwnSession::Closed) {
+            self.session = OwnSession::Opening { copies: Copies::None, retry: None };
+            self.unsent.insert(Ask::SESSION);
+        }
+    }
+
+    pub(super) fn on_session_opened(&mut self, id: SessionId) {
+        if matches!(self.session, OwnSession::Open { .. }) {
+            return;
+        }
+        self.forget_copies(Ask::SESSION);
+        self.session =
+            OwnSession::Open { id, next: Sequence::new(1), outstanding: BTreeSet::new() };
+        let own = self.pending.iter().filter(|(_, pending)| pending.is_own());
+        self.unsent.extend(own.map(|(ask, _)| *ask));
+    }
+}
