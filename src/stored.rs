@@ -369,6 +369,7 @@ const SECTOR: usize = 512;
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
     use alloc::string::ToString;
     use alloc::vec;
 
@@ -382,12 +383,12 @@ mod tests {
     }
 
     fn founding() -> Payload {
-        Payload::Founding(crate::raft::entries::Founding {
+        Payload::Founding(Box::new(crate::raft::entries::Founding {
             group: GroupId::new(0x1122_3344_5566_7788),
             version: 1,
             configuration: Configuration::of_voters([peer()]),
             sessions: SessionLimits::default(),
-        })
+        }))
     }
 
     fn write(number: u64, starts_file: bool, records: Vec<Record>) -> Write {

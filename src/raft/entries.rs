@@ -1,5 +1,6 @@
 //! Log entries, and runs of them that have been checked once.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -26,7 +27,7 @@ pub(crate) enum Payload {
     /// Opens a leader's term (Raft §8), so that there is something of its own to commit.
     Noop,
     /// The first entry of every log.
-    Founding(Founding),
+    Founding(Box<Founding>),
     /// A command for the store, which alone can read it.
     Command(Bytes),
 }
@@ -186,8 +187,8 @@ impl fmt::Display for Run {
     }
 }
 
-/// What an entry counts beyond the bytes of its command.
-const OVERHEAD: u64 = 32;
+/// What an entry takes in memory beyond the bytes of its command, about.
+const OVERHEAD: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! the incarnation it has, that it has no group; if any has one, no new one is founded.
 
 use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use rand_chacha::rand_core::Rng;
@@ -112,7 +113,7 @@ impl Raft {
         let term = Term::new(1);
         self.hard.group = Some(group);
         self.hard.term = term;
-        self.log.append(term, Payload::Founding(founding));
+        self.log.append(term, Payload::Founding(Box::new(founding)));
         self.membership.on_append(self.log.entries());
         self.emit(Event::GroupFounded { group });
         self.emit_members();

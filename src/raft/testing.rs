@@ -1,5 +1,6 @@
 //! Arbitrary messages, for property tests.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
@@ -30,12 +31,12 @@ fn entry_id() -> impl Strategy<Value = EntryId> {
 fn founding(nodes: u64) -> impl Strategy<Value = Payload> {
     (number(), 1..=nodes).prop_map(|(group, voters)| {
         let peer = |id| Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) };
-        Payload::Founding(Founding {
+        Payload::Founding(Box::new(Founding {
             group: GroupId::new(group),
             version: 1,
             configuration: Configuration::of_voters((1..=voters).map(peer)),
             sessions: SessionLimits::default(),
-        })
+        }))
     })
 }
 

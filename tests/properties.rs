@@ -1,0 +1,273 @@
+//! Properties of a node seen from outside: what is on disk restores, and a retry takes effect once.
+
+use std::collections::VecDeque;
+
+use hamok::{
+    Birth, Config, Envelope, Event, Incarnation, Input, Map, MapEvent, Node, NodeId, Outcome,
+    Output, Request, RequestId, Sequence, SessionId, Stored, Ticks, Write,
+};
+use proptest::prelude::*;
+
+const SCORES: Map<u8, u64> = Map::new("scores");
+const NODES: usize = 3;
+
+/// What a schedule does next. Positions are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Act {
+    Tick {
+        node: usize,
+        ticks: u64,
+    },
+    Deliver {
+        envelope: usize,
+    },
+    Duplicate {
+        envelope: usize,
+    },
+    Drop {
+        envelope: usize,
+    },
+    Confirm {
+        node: usize,
+    },
+    /// Loses the unconfirmed writes but the first few, and starts again.
+    Crash {
+        node: usize,
+        kept: usize,
+    },
+    /// Sends the command of this number of the application's session through a node, again or not.
+    Send {
+        node: usize,
+        sequence: u64,
+    },
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let node = || 0..NODES;
+    prop_oneof![
+        6 => (node(), 1..8_u64).prop_map(|(node, ticks)| Act::Tick { node, ticks }),
+        20 => any::<usize>().prop_map(|envelope| Act::Deliver { envelope }),
+        2 => any::<usize>().prop_map(|envelope| Act::Duplicate { envelope }),
+        2 => any::<usize>().prop_map(|envelope| Act::Drop { envelope }),
+        8 => node().prop_map(|node| Act::Confirm { node }),
+        1 => (node(), 0..4_usize).prop_map(|(node, kept)| Act::Crash { node, kept }),
+        4 => (node(), 1..6_u64).prop_map(|(node, sequence)| Act::Send { node, sequence }),
+    ]
+}
+
+/// A node, its disk, and what has been seen of it.
+struct Machine {
+    node: Node,
+    disk: Vec<u8>,
+    unconfirmed: VecDeque<Write>,
+    /// How often each command took effect in this life of the node, by the value it sets.
+    effects: Vec<u64>,
+}
+
+struct Cluster {
+    machines: Vec<Machine>,
+    wire: Vec<Envelope>,
+    outcomes: Vec<Outcome>,
+    session: Option<SessionId>,
+    requests: u64,
+}
+
+fn config(node: usize) -> Config {
+    let id = |node: usize| NodeId::new(node as u64 + 1);
+    let peers = (0..NODES).map(id).collect();
+    let incarnation = Incarnation::new(node as u64 + 1);
+    let mut config = Config::new(id(node), incarnation, Birth::Meet { peers });
+    config.seed = 3;
+    config
+}
+
+impl Machine {
+    fn new(node: Node) -> Self {
+        Self { node, disk: Vec::new(), unconfirmed: VecDeque::new(), effects: vec![0; 8] }
+    }
+
+    /// Puts the oldest unconfirmed write on disk.
+    fn store(&mut self) -> Option<Write> {
+        let write = self.unconfirmed.pop_front()?;
+        if write.starts_file() {
+            self.disk.clear();
+        }
+        self.disk.extend(write.encode());
+        Some(write)
+    }
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let node = |at| Node::new(config(at)).expect("a valid configuration");
+        let machines = (0..NODES).map(|at| Machine::new(node(at))).collect();
+        let mut cluster =
+            Self { machines, wire: Vec::new(), outcomes: Vec::new(), session: None, requests: 0 };
+        cluster.settle(60);
+        cluster.request(0, hamok::open_session().into_parts().0);
+        cluster.settle(10);
+        let outcome = cluster.outcomes.pop().expect("a healthy group answers");
+        let Outcome::Done { index, .. } = outcome else { panic!("{outcome}") };
+        cluster.session = Some(SessionId::new(index));
+        cluster
+    }
+
+    /// Ticks all nodes, delivering and confirming everything.
+    fn settle(&mut self, ticks: u64) {
+        for _ in 0..ticks {
+            for node in 0..NODES {
+                self.input(node, Input::Tick(Ticks::new(1)));
+            }
+            loop {
+                for node in 0..NODES {
+                    while self.confirm(node) {}
+                }
+                if self.wire.is_empty() {
+                    break;
+                }
+                self.deliver(0);
+            }
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        let at = |envelope: usize, wire: &[Envelope]| envelope.checked_rem(wire.len());
+        match act {
+            Act::Tick { node, ticks } => self.input(*node, Input::Tick(Ticks::new(*ticks))),
+            Act::Deliver { envelope } => {
+                if let Some(at) = at(*envelope, &self.wire) {
+                    self.deliver(at);
+                }
+            }
+            Act::Duplicate { envelope } => {
+                if let Some(at) = at(*envelope, &self.wire) {
+                    self.wire.push(self.wire[at].clone());
+                }
+            }
+            Act::Drop { envelope } => {
+                if let Some(at) = at(*envelope, &self.wire) {
+                    self.wire.remove(at);
+                }
+            }
+            Act::Confirm { node } => {
+                self.confirm(*node);
+            }
+            Act::Crash { node, kept } => self.crash(*node, *kept),
+            Act::Send { node, sequence } => self.send(*node, *sequence),
+        }
+    }
+
+    fn send(&mut self, node: usize, sequence: u64) {
+        let session = self.session.expect("opened at the start");
+        let key = u8::try_from(sequence % 2).expect("small");
+        let (request, _) = SCORES.set(&key, &sequence).expect("small").into_parts();
+        let request = request.in_session(session, Sequence::new(sequence), Sequence::new(1));
+        self.request(node, request);
+    }
+
+    fn request(&mut self, node: usize, request: Request) {
+        self.requests += 1;
+        self.input(node, Input::Request(RequestId::new(self.requests), request));
+    }
+
+    fn deliver(&mut self, at: usize) {
+        let envelope = self.wire.remove(at);
+        let to = usize::try_from(envelope.to().get() - 1).expect("small");
+        self.input(to, Input::Receive(envelope));
+    }
+
+    fn confirm(&mut self, node: usize) -> bool {
+        let Some(write) = self.machines[node].store() else { return false };
+        self.input(node, Input::Persisted(write.id()));
+        true
+    }
+
+    fn crash(&mut self, node: usize, kept: usize) {
+        let machine = &mut self.machines[node];
+        for _ in 0..kept {
+            machine.store();
+        }
+        machine.unconfirmed.clear();
+        let stored = Stored::decode(&machine.disk).expect("what was written can be read");
+        let restored = Node::restore(config(node), stored).expect("a prefix of writes restores");
+        machine.node = restored;
+        machine.effects.fill(0);
+        self.input(node, Input::Tick(Ticks::ZERO));
+    }
+
+    fn input(&mut self, at: usize, input: Input) {
+        let machine = &mut self.machines[at];
+        for output in machine.node.step(input) {
+            match output {
+                Output::Persist(write) => machine.unconfirmed.push_back(write),
+                Output::Send(envelope) => self.wire.push(envelope),
+                Output::Reply(reply) => self.outcomes.push(reply.outcome().clone()),
+                Output::Event(Event::Changed(change)) => {
+                    let change = SCORES.event(&change).expect("the only map").expect("our bytes");
+                    let value = match change {
+                        MapEvent::Insert { value, .. } => value,
+                        MapEvent::Update { new, .. } => new,
+                        other => panic!("nothing else is asked for: {other:?}"),
+                    };
+                    machine.effects[usize::try_from(value).expect("small")] += 1;
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// However often a command is sent, through whichever nodes, and whatever is lost on the way, no
+    /// node sees it take effect more than once; and once the network is whole, all agree.
+    #[test]
+    fn a_retry_takes_effect_once(acts in prop::collection::vec(act(), 50..300)) {
+        let mut cluster = Cluster::new();
+        for act in &acts {
+            cluster.act(act);
+            for machine in &cluster.machines {
+                prop_assert!(machine.effects.iter().all(|&times| times <= 1));
+            }
+        }
+        cluster.settle(150);
+        let states: Vec<_> = cluster
+            .machines
+            .iter()
+            .map(|machine| (machine.node.status().applied, machine.node.status().digest))
+            .collect();
+        prop_assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
+        for outcome in &cluster.outcomes {
+            if let Outcome::Done { index, .. } = outcome {
+                prop_assert!(*index <= states[0].0);
+            }
+        }
+    }
+
+    /// Whatever part of its file a node is left with, it starts, and with a whole image at once.
+    #[test]
+    fn any_prefix_of_a_file_restores(
+        acts in prop::collection::vec(act(), 50..200),
+        node in 0..NODES,
+        position: prop::sample::Index,
+    ) {
+        let mut cluster = Cluster::new();
+        acts.iter().for_each(|act| cluster.act(act));
+        let disk = &cluster.machines[node].disk;
+        let whole = Stored::decode(disk).expect("what was written can be read");
+        let length = position.index(disk.len() + 1);
+        let stored = Stored::decode(&disk[..length]).expect("a cut is never damage");
+        prop_assert!(stored.last().index <= whole.last().index || stored.term() < whole.term());
+        prop_assume!(stored.peer().is_some());
+        let (life, term, vote, last) =
+            (stored.life(), stored.term(), stored.vote(), stored.last());
+        let mut restored = Node::restore(config(node), stored).expect("an image with an identity");
+        let outputs = restored.step(Input::Tick(Ticks::ZERO));
+        let Some(Output::Persist(write)) = outputs.first() else { panic!("{outputs:?}") };
+        prop_assert!(write.starts_file());
+        let image = Stored::decode(&write.encode()).expect("our own bytes");
+        prop_assert_eq!(image.life().get(), life.get() + 1);
+        prop_assert_eq!((image.term(), image.vote(), image.last()), (term, vote, last));
+    }
+}
