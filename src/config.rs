@@ -143,7 +143,7 @@ pub enum ConfigError {
 /// The largest [`Config::max_entry_bytes`].
 pub(crate) const MAX_ENTRY_BYTES: u64 = 16 << 20;
 /// The most members of one group.
-pub(crate) const MAX_MEMBERS: u64 = 63;
+pub(crate) const MAX_MEMBERS: usize = 63;
 const MAX_TICKS: u64 = 1 << 32;
 
 impl Config {
@@ -221,8 +221,10 @@ impl Config {
             });
         }
         match &self.birth {
-            Birth::Meet { peers } if peers.len() as u64 > MAX_MEMBERS => {
-                Err(ConfigError::TooManyPeers { listed: peers.len() as u64, limit: MAX_MEMBERS })
+            // The node itself may or may not be among them.
+            Birth::Meet { peers } if peers.len() >= MAX_MEMBERS => {
+                let listed = peers.len() as u64;
+                Err(ConfigError::TooManyPeers { listed, limit: MAX_MEMBERS as u64 - 1 })
             }
             Birth::Meet { .. } | Birth::Found => Ok(()),
         }

@@ -27,7 +27,7 @@ impl Raft {
         let deadline = self.next_deadline();
         let granted = BTreeSet::from([self.me.peer]);
         self.take_role(Role::PreCandidate(PreCandidate { granted, deadline }));
-        for peer in self.other_voters() {
+        for &peer in self.membership.others().iter() {
             self.ask_pre_vote(peer);
         }
         self.count_pre_votes();
@@ -54,7 +54,7 @@ impl Raft {
         }
         candidate.open = true;
         candidate.granted.insert(self.me.peer);
-        for peer in self.other_voters() {
+        for &peer in self.membership.others().iter() {
             self.ask_vote(peer);
         }
         self.count_votes();

@@ -57,7 +57,8 @@ impl Raft {
         let uncommitted = self.log.entries().iter().rev();
         let uncommitted_bytes =
             uncommitted.take_while(|entry| entry.id.index > self.commit).map(Entry::size).sum();
-        let progress = self.other_voters().map(|peer| (peer, Progress::new(last))).collect();
+        let progress =
+            self.membership.others().iter().map(|&peer| (peer, Progress::new(last))).collect();
         self.take_role(Role::Leader(Leader {
             progress,
             arrivals: BTreeMap::new(),
@@ -127,7 +128,7 @@ impl Raft {
         if readable && leader.reads.want_round() && !leader.reads.await_round() {
             self.begin_round();
         }
-        for peer in self.other_voters() {
+        for &peer in self.membership.others().iter() {
             if let Some(run) = self.peers.run_of(peer) {
                 self.send_entries(run);
             }
@@ -271,7 +272,7 @@ impl Raft {
         for progress in leader.progress.values_mut() {
             progress.on_heartbeat_sent(round);
         }
-        for peer in self.other_voters() {
+        for &peer in self.membership.others().iter() {
             self.send_to(peer.id, Message::Heartbeat { term, commit, round });
         }
         self.serve_reads();

@@ -4,8 +4,8 @@
 //! the third, everything the third holds would be lost. So each listed peer must have said, under
 //! the incarnation it has, that it has no group; if any has one, no new one is founded.
 
-use alloc::collections::BTreeMap;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use rand_chacha::rand_core::Rng;

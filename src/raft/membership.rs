@@ -19,10 +19,13 @@ pub struct Configuration {
 }
 
 /// The configuration in force: the latest in the log, committed or not (Raft §6).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Membership {
+    me: Peer,
     configuration: Arc<Configuration>,
     index: Index,
+    /// The voters but for this node.
+    others: Arc<[Peer]>,
 }
 
 impl Configuration {
@@ -64,12 +67,21 @@ impl Configuration {
 }
 
 impl Membership {
+    pub(super) fn new(me: Peer) -> Self {
+        Self { me, configuration: Arc::default(), index: Index::ZERO, others: Arc::default() }
+    }
+
     pub(super) fn configuration(&self) -> &Arc<Configuration> {
         &self.configuration
     }
 
     pub(super) fn index(&self) -> Index {
         self.index
+    }
+
+    /// The voters but for this node, in order of their ids.
+    pub(super) fn others(&self) -> Arc<[Peer]> {
+        Arc::clone(&self.others)
     }
 
     /// Takes up what appended entries say about the members; tells whether they changed.
@@ -79,6 +91,7 @@ impl Membership {
             Payload::Noop | Payload::Command(_) => None,
         });
         let Some((index, configuration)) = founding else { return false };
+        self.others = configuration.voters().filter(|&peer| peer != self.me).collect();
         self.configuration = Arc::new(configuration.clone());
         self.index = index;
         true
@@ -95,7 +108,7 @@ impl<'de> Deserialize<'de> for Configuration {
 
         let Wire { voters } = Wire::deserialize(deserializer)?;
         let ascending = voters.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        if voters.is_empty() || voters.len() as u64 > MAX_MEMBERS || !ascending {
+        if voters.is_empty() || voters.len() > MAX_MEMBERS || !ascending {
             return Err(D::Error::custom(
                 "members must be ascending, and neither none nor too many",
             ));

@@ -191,7 +191,7 @@ impl Raft {
             config,
             hard,
             log: Log::new(log),
-            membership: Membership::default(),
+            membership: Membership::new(peer),
             commit: Index::ZERO,
             role: Role::Follower(Follower::new(None, 0, timeout)),
             meeting: None,

@@ -1,8 +1,7 @@
 //! Quorum arithmetic: one function, for votes, commits, reads and liveness alike.
 
-use alloc::vec::Vec;
-
 use super::membership::Configuration;
+use crate::config::MAX_MEMBERS;
 use crate::types::Peer;
 
 /// The largest value that a majority of the voters has reached, when `value` tells how far each has
@@ -11,12 +10,17 @@ use crate::types::Peer;
 /// Votes and liveness count 1 for yes and 0 for no; commits give the index matched, and reads the
 /// round acknowledged.
 pub(super) fn reached(configuration: &Configuration, value: impl FnMut(Peer) -> u64) -> u64 {
-    let mut values: Vec<u64> = configuration.voters().map(value).collect();
-    if values.is_empty() {
+    let mut values = [0; MAX_MEMBERS];
+    let mut count = 0;
+    for (place, reached) in values.iter_mut().zip(configuration.voters().map(value)) {
+        *place = reached;
+        count += 1;
+    }
+    if count == 0 {
         return 0;
     }
-    values.sort_unstable_by(|a, b| b.cmp(a));
-    values[majority(values.len()) - 1]
+    values[..count].sort_unstable_by(|a, b| b.cmp(a));
+    values[majority(count) - 1]
 }
 
 /// The least number of `voters` of which any two choices overlap.
@@ -26,6 +30,8 @@ const fn majority(voters: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::types::{Incarnation, NodeId};
 

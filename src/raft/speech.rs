@@ -1,8 +1,5 @@
 //! What leaves a node: envelopes and events.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-
 use super::follower::Follower;
 use super::meeting::Meeting;
 use super::message::Message;
@@ -10,7 +7,7 @@ use super::{Raft, Role, draw_timeout};
 use crate::codec::{Address, Envelope, Header};
 use crate::event::{DropReason, Event};
 use crate::io::Output;
-use crate::types::{GroupId, Identity, NodeId, Peer};
+use crate::types::{GroupId, Identity, NodeId};
 
 impl Raft {
     pub(super) fn is_silent(&self) -> bool {
@@ -27,8 +24,7 @@ impl Raft {
             // Nobody else can lead a group of one, and nobody has led one just founded.
             self.become_pre_candidate();
         } else {
-            let members: Vec<Peer> = self.other_voters().collect();
-            for peer in members {
+            for peer in self.membership.others().iter() {
                 self.send_hello(peer.id);
             }
         }
@@ -76,11 +72,5 @@ impl Raft {
             self.counters.impossible_messages += 1;
         }
         self.emit(Event::EnvelopeDropped { from, because });
-    }
-
-    pub(super) fn other_voters(&self) -> impl Iterator<Item = Peer> + use<> {
-        let (configuration, me) = (Arc::clone(self.membership.configuration()), self.me.peer);
-        let voters: Vec<Peer> = configuration.voters().filter(|&peer| peer != me).collect();
-        voters.into_iter()
     }
 }
