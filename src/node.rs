@@ -97,11 +97,11 @@ impl Node {
         outputs
     }
 
-    /// How many ticks until a tick can have an effect: 0 when work is left over from the last step,
-    /// [`Ticks::FOREVER`] when only another input can. Until then an embedder may sleep.
+    /// How many ticks until a tick can have an effect: 0 when work is left over from the last step or
+    /// none has been taken yet, [`Ticks::FOREVER`] when only another input can. Until then an embedder may sleep.
     #[must_use]
     pub fn idle_ticks(&self) -> Ticks {
-        if self.has_work_left() {
+        if self.has_work_left() || self.raft.has_draft() {
             return Ticks::ZERO;
         }
         match self.raft.next_tick().min(self.requests.next_alarm()) {

@@ -411,6 +411,11 @@ impl Raft {
         self.outbox.unconfirmed_writes()
     }
 
+    /// Whether something is to be written that no step has asked for yet.
+    pub(crate) fn has_draft(&self) -> bool {
+        self.outbox.has_draft()
+    }
+
     pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
         core::mem::take(&mut self.outputs)
     }

@@ -122,8 +122,16 @@ impl Outbox {
         self.draft.appended.extend_from_slice(run.entries());
     }
 
+    pub(super) fn has_draft(&self) -> bool {
+        let Draft { image_of, hard_state, kept, appended, .. } = &self.draft;
+        image_of.is_some() || *hard_state || kept.is_some() || !appended.is_empty()
+    }
+
     /// The write that this step asks for, if any.
     pub(super) fn take_write(&mut self, hard: HardState) -> Option<Write> {
+        if !self.has_draft() {
+            return None;
+        }
         let draft = core::mem::take(&mut self.draft);
         let mut records = Vec::new();
         records.extend(draft.image_of.map(Record::Identity));
@@ -131,9 +139,6 @@ impl Outbox {
         records.extend(draft.kept.map(Record::Truncate));
         if !draft.appended.is_empty() {
             records.push(Record::Append(Run::from_log(draft.previous, draft.appended)));
-        }
-        if records.is_empty() {
-            return None;
         }
         self.issued += 1;
         let id = WriteId { life: self.life, number: self.issued };
