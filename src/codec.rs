@@ -115,6 +115,10 @@ impl Envelope {
             Message::AppendEntriesReply { term, outcome: AppendOutcome::Matched(index) } => {
                 Some(Claim::Matched { term: *term, index: *index })
             }
+            // 0 claims nothing, not even the term.
+            Message::HeartbeatReply { term, durable, .. } => {
+                (*durable > Index::ZERO).then_some(Claim::Matched { term: *term, index: *durable })
+            }
             Message::AppendEntriesReply { outcome: AppendOutcome::Conflict { .. }, .. }
             | Message::RequestVoteReply { granted: false, .. }
             | Message::Hello { .. }
@@ -124,7 +128,6 @@ impl Envelope {
             | Message::PreVoteRefused { .. }
             | Message::AppendEntries { .. }
             | Message::Heartbeat { .. }
-            | Message::HeartbeatReply { .. }
             | Message::Commit { .. }
             | Message::TermPassed { .. }
             | Message::Propose { .. }
@@ -247,7 +250,10 @@ mod tests {
             (Message::AppendEntriesReply { term, outcome: matched }, "080500ac02"),
             (Message::AppendEntriesReply { term, outcome: conflict }, "080501ac02ac0204"),
             (Message::Heartbeat { term, commit: index, round: 9 }, "0905ac0209"),
-            (Message::HeartbeatReply { term, round: 9, matched: index }, "0a0509ac02"),
+            (
+                Message::HeartbeatReply { term, round: 9, matched: index, durable: Index::new(7) },
+                "0a0509ac0207",
+            ),
             (Message::Commit { term, commit: index }, "0b05ac02"),
             (Message::TermPassed { term }, "0c05"),
             (Message::Propose { term, number: 7, command }, "0d0507027879"),

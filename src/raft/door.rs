@@ -193,8 +193,8 @@ impl Raft {
             }
             Message::AppendEntriesReply { outcome, .. } => self.on_append_reply(from, outcome),
             Message::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round),
-            Message::HeartbeatReply { round, matched, .. } => {
-                self.on_heartbeat_reply(from, round, matched);
+            Message::HeartbeatReply { round, matched, durable, .. } => {
+                self.on_heartbeat_reply(from, round, matched, durable);
             }
             Message::Commit { commit, .. } => self.on_commit(from, commit),
             Message::Propose { number, command, .. } => self.on_propose(from, number, command),

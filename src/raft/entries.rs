@@ -82,10 +82,17 @@ impl Entry {
 
     /// What it counts against byte limits.
     pub(crate) fn size(&self) -> u64 {
-        match &self.payload {
-            Payload::Command(bytes) => OVERHEAD + bytes.len_u64(),
-            Payload::Founding(founding) => OVERHEAD * (1 + founding.configuration.len()),
-            Payload::Noop => OVERHEAD,
+        self.payload.size()
+    }
+}
+
+impl Payload {
+    /// What an entry with it counts against byte limits.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Command(bytes) => OVERHEAD + bytes.len_u64(),
+            Self::Founding(founding) => OVERHEAD * (1 + founding.configuration.len()),
+            Self::Noop => OVERHEAD,
         }
     }
 }

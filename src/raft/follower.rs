@@ -54,8 +54,13 @@ impl Raft {
         }
         self.on_leader_commit(commit);
         let (term, matched) = (self.hard.term, self.matched());
-        // Says nothing about the disk, so a slow one deposes nobody.
-        self.send_in_group(from, Message::HeartbeatReply { term, round, matched });
+        let durable = if self.outbox.hard_state_durable() {
+            self.durable().min(matched)
+        } else {
+            Index::ZERO
+        };
+        // Waits for no write, so a slow disk deposes nobody.
+        self.send_in_group(from, Message::HeartbeatReply { term, round, matched, durable });
     }
 
     pub(super) fn on_commit(&mut self, from: Identity, commit: Index) {

@@ -81,11 +81,12 @@ impl Raft {
         if bytes > limit {
             return Err(ProposeRefusal::TooLarge { bytes, limit });
         }
-        let held = leader.uncommitted_bytes;
-        if held > 0 && held.saturating_add(bytes) > self.config.max_uncommitted_bytes {
+        let (held, payload) = (leader.uncommitted_bytes, Payload::Command(command));
+        // A single command is taken however large, or it never could be.
+        if held > 0 && held.saturating_add(payload.size()) > self.config.max_uncommitted_bytes {
             return Err(ProposeRefusal::Busy);
         }
-        Ok(self.append_entry(Payload::Command(command)))
+        Ok(self.append_entry(payload))
     }
 
     pub(super) fn on_propose(&mut self, from: Identity, number: u64, command: Bytes) {
@@ -212,10 +213,13 @@ impl Raft {
             let Some(progress) = leader.progress.get_mut(&to.peer) else { return };
             let next = progress.next_index();
             let limits = (self.config.max_inflight_messages, self.config.max_inflight_bytes);
-            if !progress.may_send(next <= last, limits.0, limits.1) {
+            let room = progress.room(next <= last, limits.0, limits.1);
+            let run = room.map(|room| {
+                self.log.run_after(next.previous(), self.config.max_message_bytes.min(room))
+            });
+            let Some(run) = run.filter(|run| progress.fits(run.size(), limits.1)) else {
                 return self.send_commit(to);
-            }
-            let run = self.log.run_after(next.previous(), self.config.max_message_bytes);
+            };
             progress.on_sent(run.last().index, run.size(), leader.round);
             progress.told_commit = self.commit;
             let (term, commit) = (self.hard.term, self.commit);
@@ -278,7 +282,13 @@ impl Raft {
         self.serve_reads();
     }
 
-    pub(super) fn on_heartbeat_reply(&mut self, from: Identity, round: u64, matched: Index) {
+    pub(super) fn on_heartbeat_reply(
+        &mut self,
+        from: Identity,
+        round: u64,
+        matched: Index,
+        durable: Index,
+    ) {
         let last = self.log.last().index;
         let Role::Leader(leader) = &mut self.role else {
             return self.drop_envelope(from, DropReason::Unexpected);
@@ -286,12 +296,15 @@ impl Raft {
         let Some(progress) = leader.progress.get_mut(&from.peer) else {
             return self.drop_envelope(from, DropReason::Unexpected);
         };
-        if round > leader.round || matched > last {
+        if round > leader.round || matched > last || durable > matched {
             let because = DropReason::Impossible(Impossible::AnswersUnasked);
             return self.drop_envelope(from, because);
         }
         progress.active = true;
         progress.on_heartbeat_reply(round, matched);
+        if progress.on_matched(durable) {
+            self.advance_commit();
+        }
         self.serve_reads();
     }
 

@@ -56,11 +56,13 @@ pub(crate) enum Message {
         commit: Index,
         round: u64,
     },
-    /// `matched` is how far the sender's log, durable or not, is known to match the leader's.
+    /// `matched` is how far the sender's log, durable or not, is known to match the leader's, and
+    /// `durable` how far it does durably: an acknowledgement said again, in case it was lost.
     HeartbeatReply {
         term: Term,
         round: u64,
         matched: Index,
+        durable: Index,
     },
     /// Carries the commit index as soon as it moves; asks for no answer.
     Commit {
@@ -188,8 +190,8 @@ impl fmt::Display for Message {
             },
             Self::Commit { commit, .. } => write!(f, " {commit}"),
             Self::Heartbeat { commit, round, .. } => write!(f, " commit {commit} round {round}"),
-            Self::HeartbeatReply { round, matched, .. } => {
-                write!(f, " round {round} matched {matched}")
+            Self::HeartbeatReply { round, matched, durable, .. } => {
+                write!(f, " round {round} matched {matched} durable {durable}")
             }
             Self::Propose { number, command, .. } => {
                 write!(f, " #{number} of {} bytes", command.len())

@@ -67,13 +67,25 @@ impl Progress {
         }
     }
 
-    /// Whether entries, or a question where the log is shared, may be sent. `has_more` tells whether
-    /// there are entries from `next_index` on.
-    pub(super) fn may_send(&self, has_more: bool, max_messages: u64, max_bytes: u64) -> bool {
+    /// How many bytes of entries may be sent: none at all while an answer is awaited, or the window is
+    /// full, or there is nothing new; a probe may go without entries. `has_more` tells whether there
+    /// are entries from `next_index` on.
+    pub(super) fn room(&self, has_more: bool, max_messages: u64, max_bytes: u64) -> Option<u64> {
         match &self.state {
-            State::Probe { sent_in } => sent_in.is_none(),
+            State::Probe { sent_in } => sent_in.is_none().then_some(max_bytes),
             State::Replicate { inflight, bytes } => {
-                has_more && (inflight.len() as u64) < max_messages && *bytes < max_bytes
+                (has_more && (inflight.len() as u64) < max_messages && *bytes < max_bytes)
+                    .then(|| max_bytes - bytes)
+            }
+        }
+    }
+
+    /// Whether entries of that size fit into the window; alone on their way, entries of any size do.
+    pub(super) fn fits(&self, size: u64, max_bytes: u64) -> bool {
+        match &self.state {
+            State::Probe { .. } => true,
+            State::Replicate { inflight, bytes } => {
+                inflight.is_empty() || bytes + size <= max_bytes
             }
         }
     }
@@ -182,13 +194,13 @@ mod tests {
     #[test]
     fn a_probe_waits_for_its_answer_or_a_later_round() {
         let mut progress = Progress::new(index(9));
-        assert!(progress.may_send(false, 1, 1));
+        assert!(progress.room(false, 1, 1).is_some());
         progress.on_sent(index(9), 0, 3);
-        assert!(!progress.may_send(true, 1, 1));
+        assert_eq!(progress.room(true, 1, 1), None);
         progress.on_heartbeat_reply(3, Index::ZERO);
-        assert!(!progress.may_send(true, 1, 1), "round 3 may have overtaken it");
+        assert_eq!(progress.room(true, 1, 1), None, "round 3 may have overtaken it");
         progress.on_heartbeat_reply(4, Index::ZERO);
-        assert!(progress.may_send(true, 1, 1));
+        assert!(progress.room(true, 1, 1).is_some());
     }
 
     #[test]
@@ -207,11 +219,13 @@ mod tests {
         progress.on_sent(index(5), 100, 1);
         progress.on_sent(index(6), 50, 1);
         assert_eq!(progress.inflight(), (2, 150));
-        assert!(!progress.may_send(true, 2, 1000));
-        assert!(!progress.may_send(true, 9, 150));
+        assert_eq!(progress.room(true, 2, 1000), None);
+        assert_eq!(progress.room(true, 9, 150), None);
+        assert_eq!(progress.room(true, 9, 170), Some(20));
+        assert!(progress.fits(20, 170) && !progress.fits(21, 170));
         assert!(progress.on_matched(index(5)));
         assert_eq!(progress.inflight(), (1, 50));
-        assert!(progress.may_send(true, 2, 1000));
+        assert_eq!(progress.room(true, 2, 1000), Some(950));
         assert!(!progress.on_matched(index(4)), "an older acknowledgement");
         assert_eq!(progress.match_index(), index(5));
     }

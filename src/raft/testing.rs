@@ -91,8 +91,8 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
             commit,
             round
         }),
-        (term(), number(), index()).prop_map(|(term, round, matched)| {
-            Message::HeartbeatReply { term, round, matched }
+        (term(), number(), index(), index()).prop_map(|(term, round, matched, durable)| {
+            Message::HeartbeatReply { term, round, matched, durable }
         }),
         (term(), index()).prop_map(|(term, commit)| Message::Commit { term, commit }),
     ];
