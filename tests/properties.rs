@@ -207,7 +207,9 @@ impl Cluster {
                     let value = match change {
                         MapEvent::Insert { value, .. } => value,
                         MapEvent::Update { new, .. } => new,
-                        other => panic!("nothing else is asked for: {other:?}"),
+                        other @ (MapEvent::Remove { .. } | MapEvent::Clear | _) => {
+                            panic!("nothing else is asked for: {other:?}")
+                        }
                     };
                     machine.effects[usize::try_from(value).expect("small")] += 1;
                 }

@@ -197,14 +197,25 @@ impl Requests {
             Some(Effect::Opened { owner, session }) if *owner == self.me => {
                 self.on_session_opened(*session);
             }
-            Some(Effect::Executed { session, sequence, outcome, .. }) => {
-                for ask in self.places.get(&(*session, *sequence)).cloned().unwrap_or_default() {
-                    self.finish(ask, outcome.clone());
-                }
-            }
+            Some(Effect::Executed { place, outcome, .. }) => self.on_executed(*place, outcome),
             Some(Effect::Opened { .. } | Effect::Superseded { .. }) | None => {}
         }
         self.on_superseded(entry);
+    }
+
+    /// A command of this place came to its end: all who wait there are answered.
+    fn on_executed(&mut self, place: Place, outcome: &Outcome) {
+        let key = (place.session, place.sequence);
+        for ask in self.places.get(&key).cloned().unwrap_or_default() {
+            // What is outside its session's window is refused by what it says itself, and leaves its
+            // number free: one sent later under that number is another command. A node that starts
+            // again applies the first while the second waits.
+            let refused = matches!(outcome, Outcome::Refused { .. });
+            let waits = self.pending.get(&ask).and_then(|pending| pending.kind.place());
+            if !refused || waits == Some(place) {
+                self.finish(ask, outcome.clone());
+            }
+        }
     }
 
     /// Answers the reads that `applied` is far enough for.

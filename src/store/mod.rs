@@ -21,7 +21,7 @@ use self::digest::{Digest, Kind, SetDigest};
 use self::session::{Admission, Opening, Sessions};
 use crate::config::SessionLimits;
 use crate::io::{Outcome, Place};
-use crate::types::{Identity, Index, Sequence, SessionId};
+use crate::types::{Identity, Index, SessionId};
 
 pub use self::answer::Answer;
 pub(crate) use self::answer::Content;
@@ -59,7 +59,7 @@ pub(crate) enum Effect {
     /// A session was not opened, since a later life of that incarnation has one.
     Superseded { owner: Identity },
     /// A command of a session came to this end, by this copy of it or by an earlier one.
-    Executed { session: SessionId, sequence: Sequence, outcome: Outcome, duplicate: bool },
+    Executed { place: Place, outcome: Outcome, duplicate: bool },
 }
 
 impl Store {
@@ -99,7 +99,7 @@ impl Store {
                 let mut run =
                     Run { store: self, index, changes: &mut changes, expired: &mut expired };
                 let (outcome, duplicate) = run.command(place, operation);
-                Effect::Executed { session, sequence, outcome, duplicate }
+                Effect::Executed { place, outcome, duplicate }
             }
         };
         Ok(Applied { effect, changes, expired })
@@ -224,7 +224,7 @@ mod tests {
     use super::draws::Draws;
     use super::*;
     use crate::Bytes;
-    use crate::types::{Incarnation, Life, NodeId, Peer};
+    use crate::types::{Incarnation, Life, NodeId, Peer, Sequence};
 
     fn owner(id: u64) -> Identity {
         let peer = Peer { id: NodeId::new(id), incarnation: Incarnation::new(1) };

@@ -1,0 +1,301 @@
+//! The language of the scripts.
+//!
+//! One command a line; a line that begins with `#` says something to the reader. Nodes are numbers,
+//! or `all`. Unless it is told otherwise a disk confirms at once, and events and replies are shown.
+//!
+//! | command | what |
+//! |---|---|
+//! | `nodes 3 [key=value …]` | sets up machines that are to meet; not started yet |
+//! | `group 3 [key=value …]` | the same, started and settled without showing it: n1 leads, all have met |
+//! | `start 1`, `restart 1` | creates a node, or restores it from its disk |
+//! | `crash 1 [keep N] [torn]` | of the unconfirmed writes N have reached the disk, and half of one more |
+//! | `wipe 1` | the disk of a machine that is down is lost; it returns as another incarnation |
+//! | `tick 1 5` | time passes for a node, in one input |
+//! | `campaign 1` | time passes for a node, tick by tick, until it stands for election |
+//! | `elect 1` | a node stands until it leads, and nothing arrives but what elections need |
+//! | `run 5` | time passes for all, and everything arrives within a tick |
+//! | `settle` | everything arrives, until all is quiet |
+//! | `deliver 1 2 [Kind] [first]` | what is on its way from n1 to n2 arrives; `drop` loses it |
+//! | `copy 1 2 [Kind] [first]` | the network will deliver this twice: `bring-back` sends the copies |
+//! | `aside 1 2 [Kind] [first]` | the network is late with this, until `bring-back` |
+//! | `cut 1 2`, `cut-one-way 1 2`, `isolate 1`, `heal` | links |
+//! | `disk 1 held`, `disk 1 slow 7`, `disk 1 fast` | when a disk confirms |
+//! | `confirm 1 [N]` | a held disk confirms its next writes, or all |
+//! | `request 1 set k v [timeout=5] [in=3/1/1]` | a request; `in` is session, sequence, answered below |
+//! | `show events replies persists sends Kind …` | what is shown from here on; `show nothing` |
+//! | `quietly …` | any other command, showing nothing |
+//! | `status 1`, `stored 1`, `map 1` | what a node says, what its disk holds, its copy of the map |
+//! | `same` | checks that all nodes that run have applied the same and are in the same state |
+
+use std::collections::BTreeSet;
+
+use hamok::{
+    Call, Config, Index, Input, NodeId, Request, Sequence, SessionId, Status, Ticks, open_session,
+    sync,
+};
+
+use super::cluster::{Cluster, MAP};
+use super::machine::Speed;
+use super::network::Choice;
+
+impl Cluster {
+    /// Carries out a script.
+    ///
+    /// # Panics
+    /// When the script asks for what makes no sense, or a check in it fails.
+    pub(crate) fn play(&mut self, script: &str) {
+        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            self.transcript.command(line);
+            if !line.starts_with('#') {
+                self.command(line);
+            }
+        }
+    }
+
+    fn command(&mut self, line: &str) {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match verb {
+            "quietly" => self.silently(|cluster| cluster.command(rest)),
+            "nodes" | "group" => self.set_up(verb, &words),
+            "start" | "restart" | "wipe" | "campaign" | "elect" | "isolate" | "status"
+            | "stored" | "map" => {
+                for id in self.named(words[0]) {
+                    self.on_node(verb, id);
+                }
+            }
+            "crash" => self.on_crash(&words),
+            "tick" => {
+                for id in self.named(words[0]) {
+                    self.feed(id, Input::Tick(Ticks::new(number(words[1]))));
+                }
+            }
+            "run" => self.run(number(words[0])),
+            "settle" => self.settle(),
+            "deliver" | "drop" | "copy" | "aside" => self.on_envelopes(verb, &choice(&words)),
+            "bring-back" => {
+                let count = self.network.bring_back();
+                self.transcript.note(format!("{count} on their way again"));
+            }
+            "cut" | "cut-one-way" => self.on_cut(verb, &words),
+            "heal" => self.network.heal(),
+            "disk" | "confirm" => self.on_disk(verb, &words),
+            "request" => self.request(node(words[0]), request(&words[1..])),
+            "show" => {
+                let what = words.iter().filter(|word| **word != "nothing");
+                self.transcript.show_only(what.map(ToString::to_string).collect());
+            }
+            "same" => self.check_same(),
+            unknown => panic!("no such command: {unknown}"),
+        }
+    }
+
+    fn set_up(&mut self, verb: &str, words: &[&str]) {
+        self.add(number(words[0]), |config| {
+            for word in &words[1..] {
+                configure(config, word);
+            }
+        });
+        if verb == "group" {
+            self.silently(|cluster| {
+                for id in cluster.ids() {
+                    cluster.start(id);
+                }
+                cluster.settle();
+                // Followers get to know each other when they stand, which the leader outlives.
+                for id in cluster.ids().into_iter().skip(1) {
+                    cluster.campaign(id);
+                    cluster.settle();
+                    cluster.run(2);
+                }
+            });
+        }
+    }
+
+    fn on_node(&mut self, verb: &str, id: NodeId) {
+        match verb {
+            "start" | "restart" => self.start(id),
+            "wipe" => self.wipe(id),
+            "campaign" => self.campaign(id),
+            "elect" => self.elect(id),
+            "isolate" => {
+                for other in self.ids() {
+                    self.network.cut(id, other);
+                    self.network.cut(other, id);
+                }
+            }
+            "status" if self.machine(id).node().is_none() => {
+                self.transcript.note(format!("{id} is down"));
+            }
+            "status" => self.transcript.note(describe(&self.status(id))),
+            "stored" => {
+                let stored = self.machine(id).stored();
+                let vote = stored.vote().map_or("nobody".into(), |peer| peer.id.to_string());
+                let (life, term, last) = (stored.life(), stored.term(), stored.last());
+                self.transcript
+                    .note(format!("{id} has stored life {life} {term} vote {vote} last {last}"));
+            }
+            "map" => {
+                let view = self.machine(id).node().expect("the node runs").map(&MAP);
+                let entries: Vec<String> = view
+                    .iter()
+                    .map(|entry| entry.expect("text decodes"))
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                self.transcript.note(format!("{id} has {}", entries.join(" ")));
+            }
+            unknown => unreachable!("{unknown} is not about a node"),
+        }
+    }
+
+    fn on_crash(&mut self, words: &[&str]) {
+        let kept = words.iter().position(|word| *word == "keep");
+        let kept = kept.map_or(0, |at| count(words[at + 1]));
+        for id in self.named(words[0]) {
+            for write in self.crash(id, kept, words.contains(&"torn")) {
+                self.transcript.note(format!("{id} lost {write}"));
+            }
+        }
+    }
+
+    fn on_envelopes(&mut self, verb: &str, choice: &Choice) {
+        let count = match verb {
+            "deliver" => return self.deliver(choice),
+            "drop" => self.network.take(choice).len(),
+            "copy" => self.network.copy_aside(choice),
+            "aside" => {
+                let copied = self.network.copy_aside(choice);
+                self.network.take(choice);
+                copied
+            }
+            unknown => unreachable!("{unknown} is not about envelopes"),
+        };
+        assert!(count > 0, "there is nothing on its way to {verb}");
+        self.transcript.note(format!("{count} envelopes"));
+    }
+
+    fn on_cut(&mut self, verb: &str, words: &[&str]) {
+        let (from, to) = (node(words[0]), node(words[1]));
+        self.network.cut(from, to);
+        if verb == "cut" {
+            self.network.cut(to, from);
+        }
+    }
+
+    fn on_disk(&mut self, verb: &str, words: &[&str]) {
+        for id in self.named(words[0]) {
+            match (verb, &words[1..]) {
+                ("confirm", []) => self.confirm(id, None),
+                ("confirm", [writes]) => self.confirm(id, Some(count(writes))),
+                ("disk", ["fast"]) => self.set_disk(id, Speed::Fast),
+                ("disk", ["held"]) => self.set_disk(id, Speed::Held),
+                ("disk", ["slow", ticks]) => self.set_disk(id, Speed::Slow(number(ticks))),
+                (_, words) => panic!("a disk cannot be {words:?}"),
+            }
+        }
+    }
+
+    fn check_same(&mut self) {
+        let states = self.running().into_iter().map(|id| self.status(id));
+        let states: BTreeSet<_> = states.map(|status| (status.applied, status.digest)).collect();
+        assert_eq!(states.len(), 1, "{}", self.transcript());
+        let applied = states.first().expect("a node runs").0;
+        self.transcript.note(format!("all have applied {applied}"));
+    }
+
+    fn named(&self, word: &str) -> Vec<NodeId> {
+        if word == "all" { self.ids() } else { vec![node(word)] }
+    }
+}
+
+fn describe(status: &Status) -> String {
+    let Status { role, term, last, durable, committed, applied, .. } = status;
+    let id = status.identity.peer.id;
+    let leader = status.leader.map_or("unknown".into(), |leader| leader.to_string());
+    format!(
+        "{id} {role} in {term}, leader {leader}, last {last}, durable {durable}, \
+         committed {committed}, applied {applied}"
+    )
+}
+
+fn choice(words: &[&str]) -> Choice {
+    let end = |word: &&str| (*word != "all").then(|| node(word));
+    let kind = words.get(2..).and_then(|rest| rest.iter().find(|word| **word != "first"));
+    Choice {
+        from: words.first().and_then(end),
+        to: words.get(1).and_then(end),
+        kind: kind.map(ToString::to_string),
+        first_only: words.contains(&"first"),
+    }
+}
+
+fn request(words: &[&str]) -> Request {
+    let options = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
+    let (what, options) = words.split_at(options);
+    let mut request = operation(what);
+    for option in options {
+        request = match option.split_once('=').expect("an option has a value") {
+            ("timeout", ticks) => request.with_timeout(Ticks::new(number(ticks))),
+            ("in", place) => {
+                let place: Vec<u64> = place.split('/').map(number).collect();
+                let session = SessionId::new(Index::new(place[0]));
+                request.in_session(session, Sequence::new(place[1]), Sequence::new(place[2]))
+            }
+            (unknown, _) => panic!("no such option: {unknown}"),
+        };
+    }
+    request
+}
+
+fn operation(words: &[&str]) -> Request {
+    let text = |at: usize| words[at].to_owned();
+    match words {
+        ["set", ..] => only(MAP.set(&text(1), &text(2))),
+        ["insert", ..] => only(MAP.insert(&text(1), &text(2))),
+        ["update-if", ..] => only(MAP.update_if(&text(1), &text(2), &text(3))),
+        ["remove", ..] => only(MAP.remove(&text(1))),
+        ["clear"] => only(Ok::<_, hamok::EncodeError>(MAP.clear())),
+        ["big", size] => only(MAP.set(&"big".to_owned(), &"x".repeat(count(size)))),
+        ["read", ..] => only(MAP.read(&text(1))),
+        ["sync"] => sync().into_parts().0,
+        ["open-session"] => open_session().into_parts().0,
+        unknown => panic!("no such request: {unknown:?}"),
+    }
+}
+
+fn only<R>(call: Result<Call<R>, hamok::EncodeError>) -> Request {
+    call.expect("short text can be encoded").into_parts().0
+}
+
+fn configure(config: &mut Config, word: &str) {
+    let (key, value) = word.split_once('=').expect("a setting has a value");
+    let value = number(value);
+    match key {
+        "seed" => config.seed = value,
+        "election" => config.election_timeout = Ticks::new(value),
+        "heartbeat" => config.heartbeat_interval = Ticks::new(value),
+        "timeout" => config.request_timeout = Ticks::new(value),
+        "message-bytes" => config.max_message_bytes = value,
+        "entry-bytes" => config.max_entry_bytes = value,
+        "uncommitted-bytes" => config.max_uncommitted_bytes = value,
+        "inflight" => config.max_inflight_messages = value,
+        "pending" => config.max_pending_requests = value,
+        "window" => config.sessions.window = value,
+        "session-lifetime" => config.sessions.lifetime_entries = value,
+        "step-bytes" => config.step_budget_bytes = value,
+        "verbose" => config.verbose = value == 1,
+        unknown => panic!("no such setting: {unknown}"),
+    }
+}
+
+fn node(word: &str) -> NodeId {
+    NodeId::new(number(word))
+}
+
+fn number(word: &str) -> u64 {
+    word.parse().unwrap_or_else(|_| panic!("{word} is not a number"))
+}
+
+fn count(word: &str) -> usize {
+    word.parse().unwrap_or_else(|_| panic!("{word} is not a count"))
+}

@@ -1,0 +1,49 @@
+//! What a script's commands brought about, line by line.
+
+use std::collections::BTreeSet;
+use std::fmt::{Display, Write};
+
+use hamok::{NodeId, Output};
+
+/// The commands and, indented below each, what came of it.
+pub(crate) struct Transcript {
+    text: String,
+    shown: BTreeSet<String>,
+}
+
+impl Transcript {
+    pub(crate) fn new() -> Self {
+        let shown = ["events", "replies"].map(String::from).into();
+        Self { text: String::new(), shown }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Chooses what is shown: `events`, `replies`, `persists`, `sends`, or envelopes by their kind.
+    pub(crate) fn show_only(&mut self, what: BTreeSet<String>) -> BTreeSet<String> {
+        std::mem::replace(&mut self.shown, what)
+    }
+
+    pub(crate) fn command(&mut self, line: &str) {
+        writeln!(self.text, "{line}").expect("a string takes any text");
+    }
+
+    pub(crate) fn note(&mut self, note: impl Display) {
+        writeln!(self.text, "    {note}").expect("a string takes any text");
+    }
+
+    pub(crate) fn output(&mut self, node: NodeId, output: &Output) {
+        let shown = |what: &str| self.shown.contains(what);
+        match output {
+            Output::Send(envelope) if shown("sends") || shown(envelope.kind()) => {
+                self.note(envelope);
+            }
+            Output::Event(event) if shown("events") => self.note(format!("{node}: {event}")),
+            Output::Reply(_) if shown("replies") => self.note(format!("{node}: {output}")),
+            Output::Persist(_) if shown("persists") => self.note(format!("{node}: {output}")),
+            Output::Send(_) | Output::Event(_) | Output::Reply(_) | Output::Persist(_) => {}
+        }
+    }
+}
