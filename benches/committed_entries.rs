@@ -85,10 +85,12 @@ impl Cluster {
                         let envelope = Envelope::decode(&envelope.encode())?;
                         self.inputs.push_back((to, Input::Receive(envelope)));
                     }
-                    Output::Reply(reply) => match reply.outcome() {
-                        Outcome::Done { .. } => self.done += 1,
-                        other => return Err(other.to_string().into()),
-                    },
+                    Output::Reply(reply) => {
+                        if !matches!(reply.outcome(), Outcome::Done { .. }) {
+                            return Err(reply.to_string().into());
+                        }
+                        self.done += 1;
+                    }
                     Output::Event(_) => {}
                 }
             }

@@ -19,24 +19,26 @@
 //!
 //! # Where Figure 2 of the paper is
 //!
+//! Scripts are in `tests/scripts/`, checkers in `sim/src/checker/`.
+//!
 //! | rule | function | script | checker |
 //! |---|---|---|---|
-//! | persistent state is durable before responding | [`Raft::release`] | `vote_waits_for_hard_state`, `ack_waits_for_entries` | VD, AK, TM |
-//! | `AppendEntries` 1: refuse a past term | [`Raft::turn_away_stale`] | `stale_leader_is_told` | ES |
-//! | `AppendEntries` 2: refuse without the previous entry | [`Raft::on_append_entries`] | `conflict_backs_off_by_term` | LM |
-//! | `AppendEntries` 3, 4: cut at a conflict, append what is new | [`log::Log::splice`] | `late_append_does_not_truncate` | LM, LA |
-//! | `AppendEntries` 5: commit up to what matched | [`Raft::on_leader_commit`] | `follower_commits_only_what_matched` | CI |
-//! | `RequestVote` 1: refuse a past term | [`Raft::turn_away_stale`] | `stale_candidate_is_refused` | VU |
-//! | `RequestVote` 2: one vote, to an up-to-date log | [`Raft::vote_refusal`] | `vote_refused_log_behind` | VU, LC |
-//! | all: apply what is committed | [`Node::step`](crate::Node::step) | `set_and_get` | SM |
-//! | all: a higher term makes a follower | [`Raft::settle_term`] | `higher_term_deposes` | ES |
-//! | followers: time out and stand for election | [`Raft::tick`] | `first_election` | LV |
-//! | candidates: begin a term, vote for oneself, ask all | [`Raft::become_candidate`] | `first_election` | VU |
-//! | candidates: lead on a majority, yield to a leader | [`Raft::count_votes`], [`Raft::follow`] | `candidate_yields` | ES |
-//! | leaders: heartbeats | [`Raft::begin_round`] | `heartbeats_keep_a_leader` | LV |
-//! | leaders: append commands | [`Raft::propose`] | `forwarded_request` | EO |
-//! | leaders: send what a follower lacks, step back on conflict | [`Raft::flush`] | `figure_7_logs_converge` | LV |
-//! | leaders: commit by counting, own term only | [`Raft::advance_commit`] | `commit_only_current_term` | CT, CQ |
+//! | persistent state is durable before responding | [`Raft::release`] | `election_vote_waits_for_disk`, `replication_ack_waits_for_disk` | VD, AK, TM |
+//! | `AppendEntries` 1: refuse a past term | [`Raft::turn_away_stale`] | `election_higher_term` | ES |
+//! | `AppendEntries` 2: refuse without the previous entry | [`Raft::on_append_entries`] | `replication_conflict_by_term` | LM |
+//! | `AppendEntries` 3, 4: cut at a conflict, append what is new | [`log::Log::splice`] | `replication_late_append`, `replication_duplicate_append` | LM, LA |
+//! | `AppendEntries` 5: commit up to what matched | [`Raft::on_leader_commit`] | `commit_follower_only_matched` | CI |
+//! | `RequestVote` 1: refuse a past term | [`Raft::turn_away_stale`] | `election_higher_term` | VU |
+//! | `RequestVote` 2: one vote, to an up-to-date log | [`Raft::vote_refusal`] | `election_one_vote`, `election_log_behind` | VU, LC |
+//! | all: apply what is committed | [`Node::step`](crate::Node::step) | `commit_needs_a_quorum` | SM |
+//! | all: a higher term makes a follower | [`Raft::settle_term`] | `election_higher_term` | ES |
+//! | followers: time out and stand for election | [`Raft::tick`] | `election_pre_vote` | LV |
+//! | candidates: begin a term, vote for oneself, ask all | [`Raft::become_candidate`] | `election_candidacy_waits_for_disk` | VU |
+//! | candidates: lead on a majority, yield to a leader | [`Raft::count_votes`], [`Raft::follow`] | `election_split_vote`, `election_candidate_yields` | ES |
+//! | leaders: heartbeats | [`Raft::begin_round`] | `election_slow_disks` | LV |
+//! | leaders: append commands | [`Raft::propose`] | `request_forwarded` | EO |
+//! | leaders: send what a follower lacks, step back on conflict | [`Raft::send_what_is_due`] | `replication_lost_append`, `replication_conflict_by_term` | LV |
+//! | leaders: commit by counting, own term only | [`Raft::advance_commit`] | `commit_own_term_only`, `commit_counts_own_copy_when_durable` | CT, CQ |
 //!
 //! Added to it: pre-vote (thesis §9.6), check-quorum and leader stickiness (thesis §6.2, §9.6), reads
 //! without log entries (thesis §6.4), the leader's disk write in parallel with replication (thesis
