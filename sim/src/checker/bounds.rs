@@ -1,0 +1,214 @@
+//! BM: every queue, every count of bytes in flight and every message stays within its configured cap.
+//!
+//! Two caps on bytes yield to a single command that is larger than they are: when nothing else is
+//! held, it may go, or it never could. An entry counts 64 bytes beyond its command.
+
+use hamok::{Config, Load, MAX_ENVELOPE_BYTES, Output};
+
+use super::stays_leader;
+use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
+
+/// Compares the loads in a node's status with its configuration, and measures what it sends.
+#[derive(Debug)]
+pub(super) struct Bounds;
+
+impl Checker for Bounds {
+    fn code(&self) -> &'static str {
+        CODE
+    }
+
+    fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        let config = &cluster.node(step.node).config;
+        let before = &step.before.load;
+        let objection = overfull(config, &step.after.load)
+            .or_else(|| overgrown(config, before, &weighed(step)))
+            .or_else(|| oversized(config, step.outputs));
+        let Some((what, value, cap)) = objection else { return Ok(()) };
+        let text =
+            format!("queues and messages stay within their caps, but {what}: {value} of {cap}");
+        Err(Violation::new(CODE, Some(step.node), text))
+    }
+}
+
+type Objection = (&'static str, u64, u64);
+
+/// What is above a cap that knows no exception.
+fn overfull(config: &Config, load: &Load) -> Option<Objection> {
+    let caps = [
+        ("pending requests", load.pending_requests, config.max_pending_requests),
+        ("pending reads", load.pending_reads, config.max_pending_reads),
+        ("messages in flight", load.inflight_messages, config.max_inflight_messages),
+        ("sessions", load.sessions, config.sessions.max_sessions),
+    ];
+    caps.into_iter().find(|(_, value, cap)| value > cap)
+}
+
+/// The load after the step, without what is excused: a command or a message that is alone, and what
+/// one that comes into office finds uncommitted.
+fn weighed(step: &StepSeen<'_>) -> Load {
+    let mut load = step.after.load;
+    if !stays_leader(step) || step.after.last.index.since(step.after.committed) <= 1 {
+        load.uncommitted_bytes = 0;
+    }
+    if load.inflight_messages <= 1 {
+        load.inflight_bytes = 0;
+    }
+    load
+}
+
+/// What grew above a cap though something was held before.
+fn overgrown(config: &Config, before: &Load, after: &Load) -> Option<Objection> {
+    let caps = [
+        ("bytes pending", before.pending_bytes, after.pending_bytes, config.max_pending_bytes),
+        (
+            "bytes uncommitted",
+            before.uncommitted_bytes,
+            after.uncommitted_bytes,
+            config.max_uncommitted_bytes,
+        ),
+        // While several messages are on their way to one follower, a single entry of any size may be
+        // alone on its way to another; the load does not tell them apart.
+        (
+            "bytes in flight",
+            before.inflight_bytes,
+            after.inflight_bytes,
+            config.max_inflight_bytes.max(config.max_entry_bytes + ENTRY_OVERHEAD),
+        ),
+    ];
+    let over = caps.into_iter().find(|(_, old, new, cap)| *old > 0 && new > old && new > cap);
+    over.map(|(what, _, new, cap)| (what, new, cap))
+}
+
+/// A message that is too long. Only those that carry commands can be; encoding all would cost more
+/// than all other checks together.
+fn oversized(config: &Config, outputs: &[Output]) -> Option<Objection> {
+    let entries = config.max_message_bytes.max(config.max_entry_bytes + ENTRY_OVERHEAD);
+    outputs.iter().find_map(|output| {
+        let Output::Send(envelope) = output else { return None };
+        let cap = match envelope.kind() {
+            "AppendEntries" => entries.saturating_add(HEADER).min(MAX_ENVELOPE_BYTES),
+            "Propose" => config.max_entry_bytes.saturating_add(HEADER).min(MAX_ENVELOPE_BYTES),
+            _ => return None,
+        };
+        let bytes = envelope.encode().len() as u64;
+        (bytes > cap).then_some(("bytes of a message", bytes, cap))
+    })
+}
+
+/// What an entry counts beyond its command.
+const ENTRY_OVERHEAD: u64 = 64;
+/// More than anything takes in a message beside the entries or the command it carries.
+const HEADER: u64 = 256;
+const CODE: &str = "BM";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::testing::{Seen, Story, assert_accepts, assert_objects};
+
+    /// What it is to be reported as, and a change to it.
+    type Change = (&'static str, fn(&mut Seen));
+    /// The same, given what there was before.
+    type ChangeFrom = (&'static str, fn(&mut Seen, u64));
+
+    /// The true story, with the load after some step of a leader changed.
+    fn story(change: impl Fn(&mut Seen)) -> Story {
+        Story::true_one().but(|seen| {
+            let found = seen.commits_as_leader();
+            if found {
+                change(seen);
+            }
+            found
+        })
+    }
+
+    #[test]
+    fn a_true_story_is_accepted() {
+        assert_accepts(Bounds);
+    }
+
+    #[test]
+    fn each_queue_above_its_cap_is_reported() {
+        let changes: [Change; 4] = [
+            ("pending requests: 9 of 8", |seen| {
+                seen.own().config.max_pending_requests = 8;
+                seen.after.load.pending_requests = 9;
+            }),
+            ("pending reads: 9 of 8", |seen| {
+                seen.own().config.max_pending_reads = 8;
+                seen.after.load.pending_reads = 9;
+            }),
+            ("messages in flight: 9 of 8", |seen| {
+                seen.own().config.max_inflight_messages = 8;
+                seen.after.load.inflight_messages = 9;
+            }),
+            ("sessions: 9 of 8", |seen| {
+                seen.own().config.sessions.max_sessions = 8;
+                seen.after.load.sessions = 9;
+            }),
+        ];
+        for (words, change) in changes {
+            assert_objects(Bounds, &story(change), words);
+        }
+    }
+
+    #[test]
+    fn bytes_that_grow_above_their_cap_are_reported_unless_they_were_none() {
+        let changes: [ChangeFrom; 3] = [
+            ("bytes pending: 101 of 100", |seen, before| {
+                seen.own().config.max_pending_bytes = 100;
+                seen.before.load.pending_bytes = before;
+                seen.after.load.pending_bytes = 101;
+            }),
+            ("bytes uncommitted: 101 of 100", |seen, before| {
+                seen.own().config.max_uncommitted_bytes = 100;
+                seen.after.last.index = seen.after.committed.plus(2);
+                seen.before.load.uncommitted_bytes = before;
+                seen.after.load.uncommitted_bytes = 101;
+            }),
+            ("bytes in flight: 101 of 100", |seen, before| {
+                let config = &mut seen.own().config;
+                (config.max_inflight_bytes, config.max_entry_bytes) = (100, 36);
+                seen.before.load.inflight_bytes = before;
+                seen.after.load.inflight_bytes = 101;
+                seen.after.load.inflight_messages = 2;
+            }),
+        ];
+        for (words, change) in changes {
+            assert_objects(Bounds, &story(|seen| change(seen, 50)), words);
+            let alone = story(|seen| change(seen, 0));
+            let mut steps = alone.steps().filter(|seen| seen.commits_as_leader());
+            let first = steps.next().expect("a leader commits");
+            let (config, before) = (&first.nodes[&first.node].config, &first.before.load);
+            assert_eq!(overgrown(config, before, &first.after.load), None);
+        }
+    }
+
+    #[test]
+    fn a_command_or_message_that_is_alone_may_be_larger_than_its_cap() {
+        let story = story(|seen| {
+            seen.own().config.max_uncommitted_bytes = 100;
+            seen.own().config.max_inflight_bytes = 100;
+            (seen.before.load.uncommitted_bytes, seen.before.load.inflight_bytes) = (50, 50);
+            (seen.after.load.uncommitted_bytes, seen.after.load.inflight_bytes) = (101, 101);
+            seen.after.load.inflight_messages = 1;
+            seen.after.last.index = seen.after.committed.next();
+        });
+        let first = story.steps().find(|seen| seen.commits_as_leader()).expect("a leader commits");
+        let cluster = ClusterSeen { nodes: &first.nodes };
+        assert_eq!(Bounds.on_step(&cluster, &first.shown()), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_reported() {
+        let story = Story::true_one().but(|seen| {
+            let found = seen.envelopes().any(|envelope| envelope.encode().len() > 400);
+            if found {
+                let config = &mut seen.own().config;
+                (config.max_entry_bytes, config.max_message_bytes) = (1, 1);
+            }
+            found
+        });
+        assert_objects(Bounds, &story, "bytes of a message");
+    }
+}

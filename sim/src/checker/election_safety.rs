@@ -1,0 +1,91 @@
+//! ES: at most one leader per term, over all history (Raft §5.2).
+
+use std::collections::BTreeMap;
+
+use hamok::{Identity, NodeId, Role, Term};
+
+use super::elections;
+use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
+
+/// Knows who led each term. A node that crashed is somebody else when it is back: it may not lead the
+/// same term again, since it could not have won it twice.
+#[derive(Debug, Default)]
+pub(super) struct ElectionSafety {
+    leaders: BTreeMap<Term, Identity>,
+}
+
+impl ElectionSafety {
+    fn lead(&mut self, term: Term, who: Identity) -> Result<(), Violation> {
+        let leader = *self.leaders.entry(term).or_insert(who);
+        if leader == who {
+            return Ok(());
+        }
+        let text = format!(
+            "a term has at most one leader, but {term} has two: {leader} first, then {who}"
+        );
+        Err(Violation::new(CODE, Some(who.peer.id), text))
+    }
+}
+
+impl Checker for ElectionSafety {
+    fn code(&self) -> &'static str {
+        CODE
+    }
+
+    fn on_step(&mut self, _: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        let who = step.after.identity;
+        elections(step).try_for_each(|term| self.lead(term, who))?;
+        let changed = (step.before.role, step.before.term) != (step.after.role, step.after.term);
+        match step.after.role {
+            Role::Leader if changed => self.lead(step.after.term, who),
+            Role::Leader | Role::Follower | Role::PreCandidate | Role::Candidate => Ok(()),
+        }
+    }
+
+    fn on_start(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) -> Result<(), Violation> {
+        match &cluster.node(node).status {
+            Some(status) if status.role == Role::Leader => self.lead(status.term, status.identity),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+const CODE: &str = "ES";
+
+#[cfg(test)]
+mod tests {
+    use hamok::{Event, Output};
+
+    use super::*;
+    use crate::checker::testing::{Story, assert_accepts, assert_objects};
+
+    #[test]
+    fn a_true_story_is_accepted() {
+        assert_accepts(ElectionSafety::default());
+    }
+
+    #[test]
+    fn a_second_leader_of_a_term_is_reported() {
+        let follows = |status: &hamok::Status| {
+            status.role == Role::Follower
+                && status.leader.is_some_and(|l| l != status.identity.peer.id)
+        };
+        let event = Story::true_one().but(|seen| {
+            let found = follows(&seen.after);
+            if found {
+                let (term, role) = (seen.after.term, Role::Leader);
+                seen.outputs.push(Output::Event(Event::RoleChanged { term, role }));
+            }
+            found
+        });
+        assert_objects(ElectionSafety::default(), &event, "has two");
+        let silent = Story::true_one().but(|seen| {
+            let found = follows(&seen.before) && seen.before.term == seen.after.term;
+            if found {
+                seen.after.role = Role::Leader;
+            }
+            found
+        });
+        assert_objects(ElectionSafety::default(), &silent, "has two");
+    }
+}

@@ -1,0 +1,114 @@
+//! The invariants that every run is checked against, one file each.
+//!
+//! | code | file | code | file |
+//! |---|---|---|---|
+//! | ES | [`election_safety`] | CT | [`commit_term`] |
+//! | VU | [`vote_uniqueness`] | AK | [`acknowledgement`] |
+//! | TM | [`term_monotonicity`] | VD | [`vote_durability`] |
+//! | LM | [`log_matching`] | MO | [`monotonicity`] |
+//! | LA | [`leader_append_only`] | SM | [`state_machine_safety`] |
+//! | LC | [`leader_completeness`] | EO | [`exactly_once`] |
+//! | CI | [`commit_immutability`] | RL | [`linearizable`] |
+//! | CQ | [`commit_quorum`] | LV | [`liveness`] |
+//! | BM | [`bounds`] | ST | [`stability`] |
+//! | NP | [`no_panic`] | DT | [`determinism`] |
+//!
+//! A checker sees only what an embedder could see, by the crate's public interface, and shares
+//! nothing with the others: one that is wrong does not blind the rest. Each costs little per step,
+//! amortised over the entries that it looks at.
+
+mod acknowledgement;
+mod bounds;
+mod commit_immutability;
+mod commit_quorum;
+mod commit_term;
+mod determinism;
+mod election_safety;
+mod exactly_once;
+mod journal;
+mod leader_append_only;
+mod leader_completeness;
+mod linearizable;
+mod liveness;
+mod log_matching;
+mod monotonicity;
+mod no_panic;
+mod stability;
+mod state_machine_safety;
+mod term_monotonicity;
+#[cfg(test)]
+mod testing;
+mod vote_durability;
+mod vote_uniqueness;
+
+use hamok::{Claim, EntryId, Envelope, Event, Output, Role, Stored, Term};
+
+use crate::observation::{Checker, StepSeen};
+
+pub use determinism::same_trace;
+pub use no_panic::panicked;
+
+/// One checker for each invariant, for one run.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(no_panic::NoPanic),
+        Box::new(monotonicity::Monotonicity),
+        Box::new(term_monotonicity::TermMonotonicity::default()),
+        Box::new(election_safety::ElectionSafety::default()),
+        Box::new(vote_durability::VoteDurability),
+        Box::new(vote_uniqueness::VoteUniqueness::default()),
+        Box::new(acknowledgement::Acknowledgement),
+        Box::new(log_matching::LogMatching::default()),
+        Box::new(leader_append_only::LeaderAppendOnly),
+        Box::new(leader_completeness::LeaderCompleteness::default()),
+        Box::new(commit_quorum::CommitQuorum),
+        Box::new(commit_term::CommitTerm),
+        Box::new(commit_immutability::CommitImmutability::default()),
+        Box::new(state_machine_safety::StateMachineSafety::default()),
+        Box::new(exactly_once::ExactlyOnce::default()),
+        Box::new(linearizable::Linearizable::default()),
+        Box::new(liveness::Liveness),
+        Box::new(stability::Stability),
+        Box::new(bounds::Bounds),
+    ]
+}
+
+/// Whether the step asked for a write, and so may have changed the log.
+fn writes(step: &StepSeen<'_>) -> bool {
+    step.outputs.iter().any(|output| matches!(output, Output::Persist(_)))
+}
+
+/// What the step claims to others to be durable.
+fn claims<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = (&'a Envelope, Claim)> {
+    step.outputs.iter().filter_map(|output| match output {
+        Output::Send(envelope) => Some((envelope, envelope.claim()?)),
+        Output::Persist(_) | Output::Reply(_) | Output::Event(_) => None,
+    })
+}
+
+fn events<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = &'a Event> {
+    step.outputs.iter().filter_map(|output| match output {
+        Output::Event(event) => Some(event),
+        Output::Persist(_) | Output::Send(_) | Output::Reply(_) => None,
+    })
+}
+
+/// The terms in which the step made its node leader.
+fn elections<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = Term> {
+    events(step).filter_map(|event| {
+        let Event::RoleChanged { term, role: Role::Leader } = event else { return None };
+        Some(*term)
+    })
+}
+
+/// Whether the node led the same term before the step and after it.
+fn stays_leader(step: &StepSeen<'_>) -> bool {
+    let leads = |role| role == Role::Leader;
+    leads(step.before.role) && leads(step.after.role) && step.before.term == step.after.term
+}
+
+/// Whether the log holds this entry; every log holds the one before the first.
+fn holds(log: &Stored, entry: EntryId) -> bool {
+    entry == EntryId::ZERO || log.entry(entry.index).is_some_and(|held| held.id() == entry)
+}

@@ -1,0 +1,67 @@
+//! A seeded simulator for [`hamok`]: clusters in simulated time, with lost, late, duplicated and
+//! reordered messages, partitions, crashes and bad disks, under checkers that see all of it.
+//!
+//! A run follows from its seed and its [`Settings`] alone. One thread jumps from one happening to
+//! the next, so that a minute of a calm cluster takes milliseconds. Every decision left to chance is
+//! drawn by its own name (the n-th message on a link, the n-th operation of a client) and not in
+//! turn, so that taking one fault out of a run leaves all others where they were.
+//!
+//! A run has two phases, or four. In the *safety* phase faults strike and nothing may go wrong. Then
+//! all faults end, a majority at least is up, and in the *liveness* phase the group must come to one
+//! leader, one state and working calls within 20 of the longest election time-outs; in half of the
+//! runs nothing is asked of it until it agrees. In half of the runs a follower is then *isolated* and
+//! *returns*, which must disturb nobody.
+//!
+//! The invariants have two letters each and stand in [`checker`]. The simulator itself adds two:
+//!
+//! | code | invariant |
+//! |---|---|
+//! | FD | what a crash leaves of a file reads back as a fold of its writes, and a node starts from it |
+//! | IT | before the tick that [`Node::idle_ticks`](hamok::Node::idle_ticks) foretells, ticks put out nothing |
+//!
+//! To run your own workload against simulated nodes, write a [`Workload`] and give it to a
+//! [`Simulation`], which has an example. The command `hamok-sim` runs the simulator's own clients.
+
+pub mod checker;
+mod clients;
+mod clock;
+mod counts;
+mod disk;
+mod draw;
+mod faults;
+mod guard;
+pub mod history;
+mod host;
+pub mod linearizability;
+mod lives;
+mod map_calls;
+mod network;
+mod observation;
+mod operations;
+mod phases;
+mod plan;
+mod queue;
+pub mod report;
+mod schedule;
+mod settings;
+mod simulation;
+mod stepping;
+mod swarm;
+mod trace;
+mod transcript;
+mod workload;
+mod world;
+
+pub use clients::{MapClients, Tally};
+pub use counts::Counts;
+pub use draw::{Override, Stream};
+pub use observation::{
+    Checker, ClusterSeen, EndSeen, LivenessSeen, Moment, NodeSeen, Phase, ReunionSeen, SimTime,
+    StepSeen, Violation,
+};
+pub use plan::{Knobs, Load, Plan};
+pub use schedule::{Expected, Schedule, ScheduleError};
+pub use settings::{Fault, Profile, Settings, UnknownName};
+pub use simulation::{Report, RunVerdict, Simulation};
+pub use swarm::{Finding, Stopwatch, Swarm, SwarmReport};
+pub use workload::{Context, Workload};

@@ -1,0 +1,513 @@
+//! The witness: checks the very order that the log tells.
+//!
+//! Every command that was done took effect at a log position of its own, and every read saw the
+//! state at one. That order must respect real time:
+//!
+//! - a command stands after every command and every read that had ended before it began;
+//! - a read stands at or after every command and every read that had ended before it began.
+//!
+//! And it must explain what happened: replayed on the model, each call answers what its client was
+//! told, and makes the very changes that the nodes reported at its position. Changes at a position
+//! that no call claims must be those of a call whose outcome its client does not know, each such call
+//! standing for one position at most.
+
+use std::collections::BTreeMap;
+
+use super::model::{Change, MapModel};
+use crate::history::{Call, CallId, CallOutcome, History};
+use crate::observation::SimTime;
+
+/// What nodes reported to have changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effects<'a> {
+    /// By log position.
+    pub(crate) at: BTreeMap<u64, Effect<'a>>,
+    /// Positions above this one have been applied by no node.
+    pub(crate) applied: u64,
+}
+
+/// What one log entry changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Effect<'a> {
+    pub(crate) map: &'a str,
+    /// In order.
+    pub(crate) changes: Vec<Change<'a>>,
+    /// When the first node applied it.
+    pub(crate) seen: SimTime,
+}
+
+/// Judges a history by the log.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn witness(history: &History, effects: &Effects<'_>) -> Result<(), String> {
+    let calls = history.calls();
+    let floors = check_order(&calls)?;
+    let commands = commands_by_position(&calls, effects)?;
+    let mut replay =
+        Replay { calls: &calls, floors: &floors, models: BTreeMap::new(), open: vec![] };
+    let mut reads = reads_by_position(&calls)?.into_iter().peekable();
+    let mut positions: Vec<u64> = commands.keys().chain(effects.at.keys()).copied().collect();
+    positions.sort_unstable();
+    positions.dedup();
+    for position in positions {
+        while let Some((_, read)) = reads.next_if(|(saw, _)| *saw < position) {
+            replay.call(read, &[])?;
+        }
+        let effect = effects.at.get(&position);
+        match (commands.get(&position), effect) {
+            (Some(call), _) => {
+                let changes = effect.filter(|effect| effect.map == call.map);
+                if effect.is_some() && changes.is_none() {
+                    return Err(format!(
+                        "entry {position} changed another map than that of {call}"
+                    ));
+                }
+                replay.call(call, changes.map_or(&[], |effect| &effect.changes))?;
+            }
+            (None, Some(effect)) => replay.effect(position, effect)?,
+            (None, None) => {}
+        }
+    }
+    reads.try_for_each(|(_, read)| replay.call(read, &[]))?;
+    replay.attribute()
+}
+
+/// Checks that the log positions respect real time; returns for each call the highest position of a
+/// call that had ended before it began.
+///
+/// # Errors
+/// The two calls that stand the wrong way round.
+pub(crate) fn check_order(calls: &[Call<'_>]) -> Result<Vec<u64>, String> {
+    let mut ends: Vec<(usize, usize)> =
+        calls.iter().enumerate().map(|(place, call)| (call.completed, place)).collect();
+    ends.sort_unstable();
+    let mut ends = ends.into_iter().peekable();
+    let mut highest: Option<(u64, usize)> = None;
+    let mut floors = Vec::with_capacity(calls.len());
+    for call in calls {
+        while let Some((_, ended)) = ends.next_if(|(end, _)| *end < call.invoked) {
+            let position = position(&calls[ended]);
+            highest = highest.max(position.map(|position| (position, ended)));
+        }
+        let floor = highest.map_or(0, |(position, _)| position);
+        floors.push(floor);
+        let Some(own) = position(call) else { continue };
+        // A read may stand with the command whose effect it saw; a command stands alone.
+        let least = if call.operation.is_read() { floor } else { floor + 1 };
+        if let Some((_, earlier)) = highest.filter(|_| own < least) {
+            return Err(format!(
+                "the log's order is not that of real time: this call had ended\n    {}\n  \
+                 before this one began, which yet does not come after it\n    {call}",
+                calls[earlier]
+            ));
+        }
+    }
+    Ok(floors)
+}
+
+/// The log position of a call that was done.
+fn position(call: &Call<'_>) -> Option<u64> {
+    match call.outcome {
+        CallOutcome::Done { index, .. } => *index,
+        CallOutcome::Refused { .. } | CallOutcome::NotExecuted | CallOutcome::Unknown => None,
+    }
+}
+
+fn commands_by_position<'a>(
+    calls: &'a [Call<'a>],
+    effects: &Effects<'_>,
+) -> Result<BTreeMap<u64, &'a Call<'a>>, String> {
+    let mut commands: BTreeMap<u64, &Call<'_>> = BTreeMap::new();
+    for call in calls.iter().filter(|call| !call.operation.is_read()) {
+        let position = match call.outcome {
+            CallOutcome::Done { index, .. } => index.ok_or_else(|| lacks_position(call))?,
+            CallOutcome::Refused { index: Some(index) } => {
+                if effects.at.contains_key(index) {
+                    return Err(format!("this call was refused, yet changed something: {call}"));
+                }
+                continue;
+            }
+            CallOutcome::Refused { index: None }
+            | CallOutcome::NotExecuted
+            | CallOutcome::Unknown => continue,
+        };
+        if position > effects.applied {
+            return Err(format!(
+                "no node has applied an entry after {}, yet this call was answered: {call}",
+                effects.applied
+            ));
+        }
+        if let Some(other) = commands.insert(position, call) {
+            return Err(format!(
+                "two calls took effect at the same entry\n    {other}\n    {call}"
+            ));
+        }
+    }
+    Ok(commands)
+}
+
+/// The reads that were done, by what they saw.
+fn reads_by_position<'a>(calls: &'a [Call<'a>]) -> Result<Vec<(u64, &'a Call<'a>)>, String> {
+    let mut reads = Vec::new();
+    for call in calls.iter().filter(|call| call.operation.is_read()) {
+        if let CallOutcome::Done { index, .. } = call.outcome {
+            reads.push((index.ok_or_else(|| lacks_position(call))?, call));
+        }
+    }
+    reads.sort_by_key(|(position, _)| *position);
+    Ok(reads)
+}
+
+fn lacks_position(call: &Call<'_>) -> String {
+    format!("this call does not tell its log position: {call}")
+}
+
+/// The maps as the log makes them, one position after the other.
+struct Replay<'a> {
+    calls: &'a [Call<'a>],
+    /// For each call, the log position that it comes after.
+    floors: &'a [u64],
+    models: BTreeMap<&'a str, MapModel<'a>>,
+    /// Effects that no call claims.
+    open: Vec<Open>,
+}
+
+/// An effect that no call claims, and the calls that may have had it.
+struct Open {
+    text: String,
+    /// Their places among the calls.
+    suspects: Vec<usize>,
+}
+
+impl<'a> Replay<'a> {
+    fn call(&mut self, call: &Call<'a>, reported: &[Change<'_>]) -> Result<(), String> {
+        let model = self.models.entry(call.map).or_default();
+        let before = model.clone();
+        let mut changes = Vec::new();
+        let answered = model.apply(call.operation, |change| changes.push(change));
+        if let CallOutcome::Done { result, .. } = call.outcome
+            && answered != *result
+        {
+            return Err(format!(
+                "replayed from the log this call answers {answered}\n    {call}\n  \
+                 the entries before it being {before}"
+            ));
+        }
+        if changes != reported {
+            return Err(format!(
+                "the nodes report other changes than this call makes: {}\n    {call}",
+                listed(reported)
+            ));
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, position: u64, effect: &Effect<'a>) -> Result<(), String> {
+        let model = self.models.entry(effect.map).or_default();
+        let text = format!("entry {position} on {:?}: {}", effect.map, listed(&effect.changes));
+        let suspects = self.calls.iter().enumerate().filter(|(place, call)| {
+            matches!(call.outcome, CallOutcome::Unknown)
+                && call.map == effect.map
+                && call.invoked_at <= effect.seen
+                && position > self.floors[*place]
+                && makes(call, model, &effect.changes)
+        });
+        let suspects = suspects.map(|(place, _)| place).collect();
+        if !effect.changes.iter().all(|change| model.force(*change)) {
+            return Err(format!("these changes do not follow from those before: {text}"));
+        }
+        self.open.push(Open { text, suspects });
+        Ok(())
+    }
+
+    /// Finds for each effect that no call claims a call of its own: a maximum matching, by
+    /// augmenting paths.
+    fn attribute(&self) -> Result<(), String> {
+        let mut effect_of: BTreeMap<usize, usize> = BTreeMap::new();
+        for (place, open) in self.open.iter().enumerate() {
+            let mut asked = vec![false; self.calls.len()];
+            if !self.assign(place, &mut effect_of, &mut asked) {
+                let suspects: Vec<CallId> =
+                    open.suspects.iter().map(|&call| self.calls[call].id).collect();
+                let why = if suspects.is_empty() {
+                    "no call of unknown outcome could have made it".to_owned()
+                } else {
+                    let names: Vec<String> = suspects.iter().map(ToString::to_string).collect();
+                    format!("{} would have to have taken effect twice", names.join(" or "))
+                };
+                return Err(format!(
+                    "a change that nobody can have asked for: {}; {why}",
+                    open.text
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn assign(
+        &self,
+        effect: usize,
+        effect_of: &mut BTreeMap<usize, usize>,
+        asked: &mut [bool],
+    ) -> bool {
+        for &call in &self.open[effect].suspects {
+            if std::mem::replace(&mut asked[call], true) {
+                continue;
+            }
+            let free = match effect_of.get(&call).copied() {
+                Some(other) => self.assign(other, effect_of, asked),
+                None => true,
+            };
+            if free {
+                effect_of.insert(call, effect);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether the call makes exactly these changes to `model`.
+fn makes(call: &Call<'_>, model: &MapModel<'_>, changes: &[Change<'_>]) -> bool {
+    let mut made = Vec::new();
+    model.clone().apply(call.operation, |change| made.push(change));
+    made == changes
+}
+
+fn listed(changes: &[Change<'_>]) -> String {
+    if changes.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    shown.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::history::testing::Script;
+    use crate::linearizability::testing::{Execution, Planned};
+
+    const INSERTED: Change<'static> = Change::Insert { key: "a", value: "1" };
+    const REMOVED: Change<'static> = Change::Remove { key: "a", value: "1" };
+
+    /// What the nodes report, each list of changes with its position.
+    fn reported<'a>(effects: &[(u64, &'a [Change<'a>])]) -> Effects<'a> {
+        let effect = |changes: &[Change<'a>]| Effect {
+            map: "m",
+            changes: changes.to_vec(),
+            seen: SimTime::from_micros(1_000),
+        };
+        Effects {
+            at: effects.iter().map(|(index, changes)| (*index, effect(changes))).collect(),
+            applied: 100,
+        }
+    }
+
+    #[track_caller]
+    fn assert_rejected(script: &Script, effects: &[(u64, &[Change<'_>])], because: &str) {
+        match witness(&script.history, &reported(effects)) {
+            Ok(()) => panic!("accepted, though {because}"),
+            Err(text) => assert!(text.contains(because), "{text}"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_accepted(script: &Script, effects: &[(u64, &[Change<'_>])]) {
+        assert_eq!(witness(&script.history, &reported(effects)), Ok(()));
+    }
+
+    #[test]
+    fn a_command_comes_after_what_had_ended_before_it() {
+        let mut script = Script::new();
+        script.begin(1, "set a 1");
+        script.answer(1, 5, "none");
+        script.begin(2, "insert b 2");
+        script.answer(2, 4, "none");
+        let other = Change::Insert { key: "b", value: "2" };
+        assert_rejected(
+            &script,
+            &[(5, &[INSERTED]), (4, &[other])],
+            "order is not that of real time",
+        );
+    }
+
+    #[test]
+    fn a_read_sees_what_had_ended_before_it() {
+        for (index, right) in [(5, true), (4, false)] {
+            let mut script = Script::new();
+            script.begin(1, "set a 1");
+            script.answer(1, 5, "none");
+            script.begin(2, "read a");
+            script.answer(2, index, if right { "1" } else { "none" });
+            let effects: &[(u64, &[Change<'_>])] = &[(5, &[INSERTED])];
+            match right {
+                true => assert_accepted(&script, effects),
+                false => assert_rejected(&script, effects, "order is not that of real time"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_read_sees_what_an_earlier_read_saw() {
+        let mut script = Script::new();
+        script.begin(3, "set a 1");
+        script.begin(1, "read a");
+        script.answer(1, 5, "1");
+        script.begin(2, "read a");
+        script.answer(2, 4, "none");
+        script.answer(3, 5, "none");
+        assert_rejected(&script, &[(5, &[INSERTED])], "order is not that of real time");
+    }
+
+    #[test]
+    fn a_command_comes_after_a_read_that_had_ended() {
+        let mut script = Script::new();
+        script.begin(1, "read a");
+        script.answer(1, 5, "none");
+        script.begin(2, "set a 1");
+        script.answer(2, 5, "none");
+        assert_rejected(&script, &[(5, &[INSERTED])], "order is not that of real time");
+    }
+
+    #[test]
+    fn each_result_must_be_what_the_log_gives() {
+        let mut script = Script::new();
+        script.done(1, "set a 1", "none");
+        script.done(1, "read a", "2");
+        assert_rejected(&script, &[(1, &[INSERTED])], "this call answers \"1\"");
+    }
+
+    #[test]
+    fn two_calls_do_not_share_an_entry() {
+        let mut script = Script::new();
+        script.begin(1, "set a 1");
+        script.begin(2, "delete b");
+        script.answer(1, 5, "none");
+        script.answer(2, 5, "false");
+        assert_rejected(&script, &[(5, &[INSERTED])], "two calls took effect at the same entry");
+    }
+
+    #[test]
+    fn the_changes_must_be_those_that_the_nodes_report() {
+        let mut script = Script::new();
+        script.done(1, "set a 1", "none");
+        assert_rejected(&script, &[], "other changes than this call makes: nothing");
+        let other = Change::Insert { key: "a", value: "2" };
+        assert_rejected(&script, &[(1, &[other])], "other changes than this call makes: insert");
+    }
+
+    #[test]
+    fn an_answer_needs_an_entry_that_was_applied() {
+        let mut script = Script::new();
+        script.begin(1, "delete a");
+        script.answer(1, 101, "false");
+        assert_rejected(&script, &[], "no node has applied an entry after 100");
+    }
+
+    #[test]
+    fn an_unknown_outcome_explains_one_change() {
+        let mut script = Script::new();
+        script.begin(1, "set a 1");
+        script.end(1, CallOutcome::Unknown);
+        script.begin(1, "remove a");
+        assert_accepted(&script, &[]);
+        assert_accepted(&script, &[(3, &[INSERTED])]);
+        assert_accepted(&script, &[(3, &[INSERTED]), (7, &[REMOVED])]);
+        assert_rejected(
+            &script,
+            &[(3, &[INSERTED]), (7, &[REMOVED]), (8, &[INSERTED])],
+            "c1.1 would have to have taken effect twice",
+        );
+    }
+
+    #[test]
+    fn an_unknown_outcome_comes_after_what_had_ended_before_it() {
+        let mut script = Script::new();
+        script.begin(1, "delete b");
+        script.answer(1, 5, "false");
+        script.begin(2, "set a 1");
+        assert_accepted(&script, &[(6, &[INSERTED])]);
+        assert_rejected(&script, &[(4, &[INSERTED])], "nobody can have asked for");
+    }
+
+    #[test]
+    fn which_call_explains_which_change_is_found_by_matching() {
+        let mut script = Script::new();
+        // c1 alone can have removed the second time, so that c2 must have removed the first time.
+        script.begin(1, "remove a");
+        script.begin(2, "remove_if a 1");
+        script.done(3, "set a 1", "none");
+        script.begin(3, "set a 2");
+        script.answer(3, 3, "none");
+        let second = Change::Insert { key: "a", value: "2" };
+        let gone = Change::Remove { key: "a", value: "2" };
+        assert_accepted(
+            &script,
+            &[(1, &[INSERTED]), (2, &[REMOVED]), (3, &[second]), (4, &[gone])],
+        );
+    }
+
+    #[test]
+    fn what_was_refused_or_not_executed_has_no_effect() {
+        for outcome in [CallOutcome::NotExecuted, CallOutcome::Refused { index: None }] {
+            let mut script = Script::new();
+            script.begin(1, "set a 1");
+            script.end(1, outcome);
+            assert_accepted(&script, &[]);
+            assert_rejected(&script, &[(3, &[INSERTED])], "nobody can have asked for");
+        }
+        let mut script = Script::new();
+        script.begin(1, "set a 1");
+        script.end(1, CallOutcome::Refused { index: Some(3) });
+        assert_accepted(&script, &[]);
+        assert_rejected(&script, &[(3, &[INSERTED])], "was refused, yet changed something");
+    }
+
+    #[test]
+    fn changes_must_follow_from_those_before() {
+        let mut script = Script::new();
+        script.begin(1, "set a 1");
+        assert_rejected(&script, &[(3, &[REMOVED])], "do not follow from those before");
+    }
+
+    proptest! {
+        #[test]
+        fn a_real_execution_is_accepted(plan in any::<Planned>()) {
+            let run = Execution::of(&plan);
+            prop_assert_eq!(witness(&run.history(), &run.effects()), Ok(()));
+        }
+
+        #[test]
+        fn any_other_result_is_rejected(
+            plan in any::<Planned>(),
+            which in any::<usize>(),
+            value in "[0-9]{1,2}",
+        ) {
+            let mut run = Execution::of(&plan);
+            if run.corrupt_with(which, &value) {
+                prop_assert!(witness(&run.history(), &run.effects()).is_err());
+            }
+        }
+
+        /// A removal may well be that of another call; a value has one writer.
+        #[test]
+        fn a_value_written_twice_is_rejected(plan in any::<Planned>(), which in any::<usize>()) {
+            let run = Execution::of(&plan);
+            let mut effects = run.effects();
+            let writes = |change: &Change<'_>| {
+                matches!(change, Change::Insert { .. } | Change::Update { .. })
+            };
+            let writes: Vec<Effect<'_>> =
+                effects.at.values().filter(|it| it.changes.iter().any(writes)).cloned().collect();
+            if let Some(again) = writes.get(which % (writes.len() + 1)).cloned() {
+                effects.applied += 1;
+                effects.at.insert(effects.applied, again);
+                prop_assert!(witness(&run.history(), &effects).is_err());
+            }
+        }
+    }
+}

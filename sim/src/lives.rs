@@ -1,0 +1,111 @@
+//! Lives of nodes: starting, crashing, pausing.
+
+use hamok::{Input, Node, NodeId, Ticks};
+
+use crate::checker::panicked;
+use crate::disk::Misread;
+use crate::draw::Stream;
+use crate::guard::guard;
+use crate::observation::{ClusterSeen, Violation};
+use crate::queue::Happening;
+use crate::settings::Fault;
+use crate::world::World;
+
+impl World {
+    /// Starts a node from what its disk holds, unless it was started meanwhile.
+    pub(crate) fn start(&mut self, id: NodeId, start: u64) {
+        let host = self.host(id);
+        if host.node.is_some() || host.starts != start {
+            return;
+        }
+        let config = self.plan.config(&self.draws, id, start);
+        let image = self.seen_mut(id).confirmed.clone();
+        let made = guard(|| match image.peer() {
+            None => Node::new(config.clone()).map_err(|error| error.to_string()),
+            Some(_) => {
+                Node::restore(config.clone(), image.clone()).map_err(|error| error.to_string())
+            }
+        });
+        let node = match made {
+            Ok(Ok(node)) => node,
+            Ok(Err(text)) => {
+                let text = format!("it does not start from what it made durable: {text}");
+                return self.object(Err(Violation::new("FD", Some(id), text)));
+            }
+            Err(panic) => return self.object(Err(panicked(id, &panic))),
+        };
+        self.counts.starts += 1;
+        let now = self.now;
+        let seen = self.seen_mut(id);
+        seen.up = true;
+        seen.config = config;
+        seen.status = Some(node.status());
+        seen.issued = image;
+        self.host(id).run(now, node);
+        if let Some(transcript) = &mut self.transcript {
+            transcript.start(now, id);
+        }
+        let cluster = ClusterSeen { nodes: &self.seen };
+        let result =
+            self.checkers.iter_mut().try_for_each(|checker| checker.on_start(&cluster, id));
+        self.object(result);
+        self.feed(id, Input::Tick(Ticks::ZERO));
+    }
+
+    /// Takes a node down, if it is up; it starts again after `downtime`, or one that is drawn.
+    pub(crate) fn crash(&mut self, id: NodeId, downtime: Option<u64>) {
+        if self.host(id).node.is_none() {
+            return;
+        }
+        if let Some(transcript) = &mut self.transcript {
+            transcript.crash(self.now, id);
+        }
+        let cluster = ClusterSeen { nodes: &self.seen };
+        for checker in &mut self.checkers {
+            checker.on_crash(&cluster, id);
+        }
+        let host = self.hosts.get_mut(&id).expect("every node has a machine");
+        host.fall();
+        let start = host.starts;
+        let remains = guard(|| host.disk.crash(&self.plan, &self.draws, (id.get(), start)));
+        let remains = match remains {
+            Ok(Ok(remains)) => remains,
+            Ok(Err(misread)) => {
+                let text = match misread {
+                    Misread::Error(error) => {
+                        format!("what a crash left does not read back: {error}")
+                    }
+                    Misread::Differs => {
+                        "the file reads back as something else than the fold of its writes".into()
+                    }
+                };
+                return self.object(Err(Violation::new("FD", Some(id), text)));
+            }
+            Err(panic) => return self.object(Err(panicked(id, &panic))),
+        };
+        if remains.torn {
+            self.counts.struck(Fault::TornWrite);
+        }
+        let seen = self.seen_mut(id);
+        seen.up = false;
+        seen.confirmed = remains.image;
+        let longest = self.plan.longest_fault;
+        let drawn =
+            || self.draws.dice(Stream::Downtime, id.get(), start).magnitude(20_000, longest);
+        let back = self.now.plus(downtime.unwrap_or_else(drawn));
+        if !self.healed {
+            self.queue.push(back, Happening::Start { node: id, start });
+        }
+    }
+
+    /// Ends one pause of a node, and feeds it what piled up.
+    pub(crate) fn resume(&mut self, id: NodeId) {
+        let now = self.now;
+        for input in self.host(id).resume(now) {
+            self.feed(id, input);
+        }
+        if self.host(id).pause.is_none() {
+            self.schedule_wake(id);
+        }
+    }
+}

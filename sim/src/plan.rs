@@ -1,0 +1,384 @@
+//! What a run does, with nothing left open: the settings, filled in from the seed.
+//!
+//! A saved schedule holds the plan and not only the settings, so that it still means the same when
+//! the way plans are drawn has changed.
+
+use std::collections::BTreeMap;
+
+use hamok::{Birth, Config, Incarnation, NodeId, Ticks};
+use serde::{Deserialize, Serialize};
+
+use crate::draw::{Dice, Draws, Stream};
+use crate::observation::SimTime;
+use crate::settings::{Fault, Profile, Settings};
+
+/// What a run does. Times are in microseconds unless they are called ticks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Plan {
+    /// How many nodes.
+    pub nodes: u64,
+    /// How many clients.
+    pub clients: u64,
+    /// How long the safety phase lasts at least.
+    pub time: SimTime,
+    /// How many operations the clients begin in it at least.
+    pub operations: u64,
+    /// After how many steps the run ends wherever it is.
+    pub steps: Option<u64>,
+    /// How often each fault strikes, in parts per million of its [chances](Fault::chances).
+    pub faults: BTreeMap<Fault, u32>,
+    /// The longest a fault that lasts may last.
+    pub longest_fault: u64,
+    /// How long a message takes: from the first to the second.
+    pub latency: (u64, u64),
+    /// How long a disk takes for a write: from the first to the second.
+    pub disk: (u64, u64),
+    /// How long a tick is on a node's own clock.
+    pub tick: u64,
+    /// How the nodes are configured.
+    pub knobs: Knobs,
+    /// What the clients do.
+    pub load: Load,
+    /// How many steps the black-box search may take.
+    pub search_steps: u64,
+}
+
+/// The fields of [`Config`] of the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each is the field of `hamok::Config` with the same name")]
+pub struct Knobs {
+    pub election_timeout: u64,
+    pub heartbeat_interval: u64,
+    pub request_timeout: u64,
+    pub max_message_bytes: u64,
+    pub max_inflight_bytes: u64,
+    pub max_inflight_messages: u64,
+    pub max_entry_bytes: u64,
+    pub max_uncommitted_bytes: u64,
+    pub max_pending_requests: u64,
+    pub max_pending_bytes: u64,
+    pub max_pending_reads: u64,
+    pub step_budget_bytes: u64,
+    pub max_sessions: u64,
+    pub session_window: u64,
+    pub max_reply_bytes: u64,
+    pub session_lifetime_entries: u64,
+}
+
+/// What the clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Load {
+    /// How long a client waits between two operations: from the first to the second.
+    pub think: (u64, u64),
+    /// How long a client waits for an answer before it tries again.
+    pub timeout: u64,
+    /// How often it tries before it gives up.
+    pub attempts: u64,
+    /// How many keys there are.
+    pub keys: u64,
+    /// How many operations in a million are linearizable reads.
+    pub reads: u32,
+    /// How many in a million are about several keys.
+    pub bulk: u32,
+    /// How many in a million go without a session of the client's.
+    pub sessionless: u32,
+    /// How many in a million carry more than an entry may have.
+    pub oversized: u32,
+    /// How many in a million ask for a sequence number beyond the session's window.
+    pub outside_window: u32,
+    /// How many in a million carry a value of some hundred bytes.
+    pub long_values: u32,
+    /// How many seconds in a million begin a time in which nobody writes.
+    pub quiet: u32,
+    /// How many seconds in a million begin a time in which everybody writes without a pause.
+    pub burst: u32,
+}
+
+impl Plan {
+    /// What `settings` come to for `seed`.
+    #[must_use]
+    pub fn draw(settings: &Settings, seed: u64) -> Self {
+        let draws = Draws::new(seed, &[]);
+        let mut dice = draws.dice(Stream::Plan, 0, 0);
+        let mut plan = match settings.profile {
+            Profile::Calm | Profile::Storm | Profile::Radioactive => Self::standard(settings),
+            Profile::Swarm => Self::drawn(settings, &mut dice),
+        };
+        plan.faults = faults_of(settings, &draws);
+        plan.nodes = settings.nodes.unwrap_or(plan.nodes);
+        plan.clients = settings.clients.unwrap_or(plan.clients);
+        plan
+    }
+
+    /// How often `fault` strikes.
+    #[must_use]
+    pub fn intensity(&self, fault: Fault) -> u32 {
+        self.faults.get(&fault).copied().unwrap_or(0)
+    }
+
+    /// The longest an election time-out may be drawn.
+    #[must_use]
+    pub fn longest_election(&self) -> u64 {
+        2 * self.knobs.election_timeout * self.tick
+    }
+
+    /// The nodes' ids: 1 and on.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.nodes).map(NodeId::new)
+    }
+
+    /// How a node is configured in its `start`-th start.
+    pub(crate) fn config(&self, draws: &Draws, id: NodeId, start: u64) -> Config {
+        let incarnation = draws.raw(Stream::Incarnation, id.get(), start);
+        let peers: Vec<NodeId> = self.node_ids().filter(|&peer| peer != id).collect();
+        let birth = if peers.is_empty() { Birth::Found } else { Birth::Meet { peers } };
+        let mut config = Config::new(id, Incarnation::new(incarnation), birth);
+        config.seed = draws.raw(Stream::NodeSeed, id.get(), 0);
+        config.verbose = true;
+        self.knobs.set(&mut config);
+        config
+    }
+
+    /// The plan of the fixed profiles, faults apart.
+    fn standard(settings: &Settings) -> Self {
+        let knobs = Knobs::new(1);
+        let tick = 100_000;
+        Self {
+            nodes: 3,
+            clients: 4,
+            time: settings.time,
+            operations: settings.operations,
+            steps: settings.steps,
+            faults: BTreeMap::new(),
+            longest_fault: 6 * 2 * knobs.election_timeout * tick,
+            latency: (500, 10_000),
+            disk: (100, 5_000),
+            tick,
+            knobs,
+            load: Load::new(),
+            search_steps: settings.search_steps,
+        }
+    }
+
+    /// A plan of this seed's own, faults apart.
+    fn drawn(settings: &Settings, dice: &mut Dice) -> Self {
+        let nodes = *dice.pick(&[1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 7]);
+        let knobs = Knobs::drawn(nodes, dice);
+        let tick = 100_000;
+        let latency_low = dice.magnitude(100, 10_000);
+        let disk_low = dice.magnitude(50, 10_000);
+        Self {
+            nodes,
+            clients: dice.between(2, 10),
+            longest_fault: dice.magnitude(2, 12) * 2 * knobs.election_timeout * tick,
+            latency: (latency_low, latency_low * dice.magnitude(2, 16)),
+            disk: (disk_low, disk_low * dice.magnitude(2, 16)),
+            load: Load::drawn(&knobs, dice),
+            knobs,
+            ..Self::standard(settings)
+        }
+    }
+}
+
+impl Knobs {
+    /// The defaults of [`Config`].
+    fn new(nodes: u64) -> Self {
+        let defaults = Config::new(NodeId::new(nodes), Incarnation::new(0), Birth::Found);
+        Self {
+            election_timeout: defaults.election_timeout.get(),
+            heartbeat_interval: defaults.heartbeat_interval.get(),
+            request_timeout: defaults.request_timeout.get(),
+            max_message_bytes: defaults.max_message_bytes,
+            max_inflight_bytes: defaults.max_inflight_bytes,
+            max_inflight_messages: defaults.max_inflight_messages,
+            max_entry_bytes: defaults.max_entry_bytes,
+            max_uncommitted_bytes: defaults.max_uncommitted_bytes,
+            max_pending_requests: defaults.max_pending_requests,
+            max_pending_bytes: defaults.max_pending_bytes,
+            max_pending_reads: defaults.max_pending_reads,
+            step_budget_bytes: defaults.step_budget_bytes,
+            max_sessions: defaults.sessions.max_sessions,
+            session_window: defaults.sessions.window,
+            max_reply_bytes: defaults.sessions.max_reply_bytes,
+            session_lifetime_entries: defaults.sessions.lifetime_entries,
+        }
+    }
+
+    /// Each either at its default or somewhere near the least that lets a group work.
+    fn drawn(nodes: u64, dice: &mut Dice) -> Self {
+        let defaults = Self::new(nodes);
+        let election_timeout = dice.between(5, 20);
+        let mut or_default = |default: u64, others: &[u64]| {
+            let other = *dice.pick(others);
+            if dice.chance(500_000) { default } else { other }
+        };
+        let max_pending_requests = or_default(defaults.max_pending_requests, &[4, 16, 64]);
+        let window = or_default(defaults.session_window, &[4, 16, 64, 256]);
+        Self {
+            max_message_bytes: or_default(defaults.max_message_bytes, &[1, 200, 1_000]),
+            max_inflight_bytes: or_default(defaults.max_inflight_bytes, &[1, 500, 4_000]),
+            max_inflight_messages: or_default(defaults.max_inflight_messages, &[1, 2, 8]),
+            max_entry_bytes: or_default(defaults.max_entry_bytes, &[2_000, 16_000]),
+            max_uncommitted_bytes: or_default(defaults.max_uncommitted_bytes, &[3_000, 16_000]),
+            max_pending_requests,
+            max_pending_bytes: or_default(defaults.max_pending_bytes, &[4_000, 64_000]),
+            max_pending_reads: or_default(defaults.max_pending_reads, &[2, 16]),
+            step_budget_bytes: or_default(defaults.step_budget_bytes, &[1, 300, 4_000]),
+            max_sessions: or_default(defaults.max_sessions, &[2 * nodes + 4, 64]),
+            session_window: window.max(max_pending_requests),
+            max_reply_bytes: or_default(defaults.max_reply_bytes, &[1, 200, 4_000]),
+            session_lifetime_entries: or_default(
+                defaults.session_lifetime_entries,
+                &[60, 300, 2_000],
+            ),
+            election_timeout,
+            heartbeat_interval: dice.between(1, (election_timeout / 3).max(1)),
+            request_timeout: election_timeout * dice.between(2, 8),
+        }
+    }
+
+    fn set(&self, config: &mut Config) {
+        config.election_timeout = Ticks::new(self.election_timeout);
+        config.heartbeat_interval = Ticks::new(self.heartbeat_interval);
+        config.request_timeout = Ticks::new(self.request_timeout);
+        config.max_message_bytes = self.max_message_bytes;
+        config.max_inflight_bytes = self.max_inflight_bytes;
+        config.max_inflight_messages = self.max_inflight_messages;
+        config.max_entry_bytes = self.max_entry_bytes;
+        config.max_uncommitted_bytes = self.max_uncommitted_bytes;
+        config.max_pending_requests = self.max_pending_requests;
+        config.max_pending_bytes = self.max_pending_bytes;
+        config.max_pending_reads = self.max_pending_reads;
+        config.step_budget_bytes = self.step_budget_bytes;
+        config.sessions.max_sessions = self.max_sessions;
+        config.sessions.window = self.session_window;
+        config.sessions.max_reply_bytes = self.max_reply_bytes;
+        config.sessions.lifetime_entries = self.session_lifetime_entries;
+    }
+}
+
+impl Load {
+    fn new() -> Self {
+        Self {
+            think: (50_000, 1_850_000),
+            timeout: 2_000_000,
+            attempts: 6,
+            keys: 8,
+            reads: 300_000,
+            bulk: 100_000,
+            sessionless: 100_000,
+            oversized: 1_000,
+            outside_window: 2_000,
+            long_values: 30_000,
+            quiet: 20_000,
+            burst: 20_000,
+        }
+    }
+
+    fn drawn(knobs: &Knobs, dice: &mut Dice) -> Self {
+        let think = dice.magnitude(30_000, 400_000);
+        Self {
+            think: (think, think * dice.magnitude(2, 8)),
+            timeout: knobs.election_timeout * 100_000 * dice.between(1, 4),
+            attempts: dice.between(1, 8),
+            keys: dice.between(4, 16),
+            reads: *dice.pick(&[50_000, 300_000, 600_000]),
+            bulk: *dice.pick(&[0, 50_000, 150_000]),
+            sessionless: *dice.pick(&[0, 50_000, 500_000]),
+            oversized: *dice.pick(&[0, 2_000, 20_000]),
+            outside_window: *dice.pick(&[0, 0, 10_000]),
+            long_values: *dice.pick(&[0, 30_000, 500_000]),
+            quiet: *dice.pick(&[0, 20_000, 60_000]),
+            burst: *dice.pick(&[0, 20_000, 60_000]),
+        }
+    }
+}
+
+/// The intensities of the profile, then what the settings say themselves.
+fn faults_of(settings: &Settings, draws: &Draws) -> BTreeMap<Fault, u32> {
+    let mut faults: BTreeMap<Fault, u32> = Fault::ALL
+        .into_iter()
+        .zip(1..)
+        .map(|(fault, key)| {
+            let (some, much) = fault.intensities();
+            let intensity = match settings.profile {
+                Profile::Calm => 0,
+                Profile::Storm => some,
+                Profile::Radioactive => much,
+                Profile::Swarm => {
+                    swarm_intensity(some, much, &mut draws.dice(Stream::Plan, key, 0))
+                }
+            };
+            (fault, intensity)
+        })
+        .collect();
+    if settings.profile == Profile::Swarm && faults.values().all(|&intensity| intensity == 0) {
+        let fault = *draws.dice(Stream::Plan, 0, 1).pick(&Fault::ALL);
+        faults.insert(fault, fault.intensities().1);
+    }
+    faults.extend(&settings.faults);
+    faults
+}
+
+fn swarm_intensity(some: u32, much: u32, dice: &mut Dice) -> u32 {
+    match dice.between(0, 9) {
+        0..=4 => 0,
+        5 | 6 => some / 3,
+        7 | 8 => some,
+        _ => much,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plan_makes_valid_configurations() {
+        for profile in Profile::ALL {
+            let settings = Settings { profile, ..Settings::new() };
+            for seed in 0..300 {
+                let plan = Plan::draw(&settings, seed);
+                let draws = Draws::new(seed, &[]);
+                for id in plan.node_ids() {
+                    let made = hamok::Node::new(plan.config(&draws, id, 0));
+                    assert!(made.is_ok(), "seed {seed} of {profile}: {:?}", made.err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn swarm_seeds_differ_and_none_is_without_faults() {
+        let settings = Settings::new();
+        let mut absent = 0;
+        for seed in 0..200 {
+            let plan = Plan::draw(&settings, seed);
+            assert!(plan.faults.values().any(|&intensity| intensity > 0), "seed {seed}");
+            absent += plan.faults.values().filter(|&&intensity| intensity == 0).count();
+        }
+        let all = 200 * Fault::ALL.len();
+        assert!(absent > all / 4 && absent < all * 3 / 4, "{absent} of {all} are absent");
+    }
+
+    #[test]
+    fn what_the_settings_say_wins() {
+        let mut settings = Settings { nodes: Some(5), ..Settings::new() };
+        settings.faults.insert(Fault::Drop, 123);
+        let plan = Plan::draw(&settings, 1);
+        assert_eq!((plan.nodes, plan.intensity(Fault::Drop)), (5, 123));
+    }
+
+    #[test]
+    fn a_plan_survives_its_file_form() {
+        let plan = Plan::draw(&Settings::new(), 17);
+        let text = serde_json::to_string(&plan).expect("a plan serialises");
+        assert_eq!(serde_json::from_str::<Plan>(&text).expect("and back"), plan);
+    }
+}

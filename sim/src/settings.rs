@@ -1,0 +1,311 @@
+//! What whoever starts a run asks for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::observation::SimTime;
+
+/// What whoever starts a run asks for. What is left open, the seed decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where the intensities of the faults come from.
+    pub profile: Profile,
+    /// How many nodes.
+    pub nodes: Option<u64>,
+    /// How many clients.
+    pub clients: Option<u64>,
+    /// How long the safety phase lasts at least. Default 60 s.
+    pub time: SimTime,
+    /// How many operations the clients begin at least before the safety phase ends, unless that takes
+    /// ten times as long as asked. Default 200.
+    pub operations: u64,
+    /// After how many steps the run ends wherever it is.
+    pub steps: Option<u64>,
+    /// Intensities that replace those of the profile, in parts per million.
+    pub faults: BTreeMap<Fault, u32>,
+    /// How many steps the black-box search for a linearization may take before it gives up.
+    pub search_steps: u64,
+}
+
+/// Where the intensities of the faults come from.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Profile {
+    /// No faults, and the default [`Config`](hamok::Config).
+    Calm,
+    /// Some of every fault.
+    Storm,
+    /// A great deal of every fault.
+    Radioactive,
+    /// Each seed draws its own mix and its own configuration: of some faults none, of some a great
+    /// deal.
+    #[default]
+    Swarm,
+}
+
+/// What can go wrong. Its intensity is how often, in parts per million of the chances it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// A message is lost.
+    Drop,
+    /// A message arrives twice, the second time possibly much later.
+    Duplicate,
+    /// A message takes up to thirty seconds.
+    Delay,
+    /// A message is truncated or has bits flipped. The transport notices and drops it, but not
+    /// before it has been decoded.
+    Damage,
+    /// The nodes fall into groups that do not hear each other.
+    Partition,
+    /// Some links pass messages one way only.
+    OneWay,
+    /// Some pairs of nodes do not hear each other, though others hear both.
+    PartialMesh,
+    /// A node's links go down and up again many times.
+    Flap,
+    /// A node's links hold messages back, then deliver all at once.
+    Clog,
+    /// A client is cut off from some nodes.
+    ClientCut,
+    /// A node crashes.
+    Crash,
+    /// A node crashes between two outputs of a step that writes and speaks.
+    CrashMidway,
+    /// A node crashes as it becomes leader.
+    CrashLeader,
+    /// All nodes crash at once.
+    CrashAll,
+    /// A node does nothing for a while.
+    Pause,
+    /// The write that was under way at a crash leaves a part of itself.
+    TornWrite,
+    /// A disk takes long.
+    SlowDisk,
+    /// A disk confirms many writes at once, late.
+    DiskBurst,
+    /// A node's clock goes at a rate of its own.
+    Drift,
+    /// A node's clock stands still for a while.
+    ClockStall,
+    /// A node's clock jumps forward.
+    ClockJump,
+}
+
+/// What is no profile's or fault's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    name: String,
+    known: &'static str,
+}
+
+impl Settings {
+    /// The default of [`search_steps`](Settings::search_steps): far fewer are needed unless most
+    /// outcomes are unknown.
+    pub const SEARCH_STEPS: u64 = 2_000_000;
+
+    /// The defaults given at each field.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            profile: Profile::default(),
+            nodes: None,
+            clients: None,
+            time: SimTime::from_secs(60),
+            operations: 200,
+            steps: None,
+            faults: BTreeMap::new(),
+            search_steps: Self::SEARCH_STEPS,
+        }
+    }
+
+    /// The command that runs `seed` with these settings.
+    #[must_use]
+    pub fn command_line(&self, seed: u64) -> String {
+        let defaults = Self::new();
+        let mut line = format!("hamok-sim run --seed {seed} --profile {}", self.profile);
+        let mut option = |name: &str, value: Option<u64>| {
+            if let Some(value) = value {
+                line.push_str(&format!(" --{name} {value}"));
+            }
+        };
+        let unless = |value: u64, default: u64| (value != default).then_some(value);
+        option("nodes", self.nodes);
+        option("clients", self.clients);
+        option("ops", unless(self.operations, defaults.operations));
+        option("steps", self.steps);
+        option("search-steps", unless(self.search_steps, defaults.search_steps));
+        for (fault, &ppm) in &self.faults {
+            option(fault.name(), Some(u64::from(ppm)));
+        }
+        if self.time != defaults.time {
+            line.push_str(&format!(" --time {}us", self.time.micros()));
+        }
+        line
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Calm, Self::Storm, Self::Radioactive, Self::Swarm];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Storm => "storm",
+            Self::Radioactive => "radioactive",
+            Self::Swarm => "swarm",
+        }
+    }
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::Drop,
+        Self::Duplicate,
+        Self::Delay,
+        Self::Damage,
+        Self::Partition,
+        Self::OneWay,
+        Self::PartialMesh,
+        Self::Flap,
+        Self::Clog,
+        Self::ClientCut,
+        Self::Crash,
+        Self::CrashMidway,
+        Self::CrashLeader,
+        Self::CrashAll,
+        Self::Pause,
+        Self::TornWrite,
+        Self::SlowDisk,
+        Self::DiskBurst,
+        Self::Drift,
+        Self::ClockStall,
+        Self::ClockJump,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Duplicate => "duplicate",
+            Self::Delay => "delay",
+            Self::Damage => "damage",
+            Self::Partition => "partition",
+            Self::OneWay => "one-way",
+            Self::PartialMesh => "partial-mesh",
+            Self::Flap => "flap",
+            Self::Clog => "clog",
+            Self::ClientCut => "client-cut",
+            Self::Crash => "crash",
+            Self::CrashMidway => "crash-midway",
+            Self::CrashLeader => "crash-leader",
+            Self::CrashAll => "crash-all",
+            Self::Pause => "pause",
+            Self::TornWrite => "torn-write",
+            Self::SlowDisk => "slow-disk",
+            Self::DiskBurst => "disk-burst",
+            Self::Drift => "drift",
+            Self::ClockStall => "clock-stall",
+            Self::ClockJump => "clock-jump",
+        }
+    }
+
+    /// What its intensity counts against.
+    #[must_use]
+    pub const fn chances(self) -> &'static str {
+        match self {
+            Self::Drop | Self::Duplicate | Self::Delay | Self::Damage => "messages",
+            Self::Partition
+            | Self::OneWay
+            | Self::PartialMesh
+            | Self::Flap
+            | Self::Clog
+            | Self::CrashAll => "seconds",
+            Self::ClientCut => "seconds of each client",
+            Self::Crash
+            | Self::Pause
+            | Self::SlowDisk
+            | Self::DiskBurst
+            | Self::Drift
+            | Self::ClockStall
+            | Self::ClockJump => "seconds of each node",
+            Self::CrashMidway => "steps that write",
+            Self::CrashLeader => "elections won",
+            Self::TornWrite => "crashes",
+        }
+    }
+
+    /// Its intensities in the profiles `storm` and `radioactive`.
+    pub(crate) const fn intensities(self) -> (u32, u32) {
+        match self {
+            Self::Drop => (20_000, 150_000),
+            Self::Duplicate => (10_000, 100_000),
+            Self::Delay => (3_000, 30_000),
+            Self::Damage => (3_000, 30_000),
+            Self::Partition => (60_000, 100_000),
+            Self::OneWay | Self::PartialMesh => (30_000, 80_000),
+            Self::Flap | Self::Clog => (20_000, 60_000),
+            Self::ClientCut => (30_000, 80_000),
+            Self::Crash => (25_000, 60_000),
+            Self::CrashMidway => (2_000, 20_000),
+            Self::CrashLeader => (100_000, 400_000),
+            Self::CrashAll => (5_000, 20_000),
+            Self::Pause => (15_000, 40_000),
+            Self::TornWrite => (300_000, 700_000),
+            Self::SlowDisk | Self::DiskBurst => (20_000, 80_000),
+            Self::Drift => (30_000, 150_000),
+            Self::ClockStall | Self::ClockJump => (10_000, 40_000),
+        }
+    }
+}
+
+impl FromStr for Profile {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name).ok_or_else(|| UnknownName {
+            name: name.to_owned(),
+            known: "calm, storm, radioactive, swarm",
+        })
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is none of {}", self.name, self.known)
+    }
+}
+
+impl std::error::Error for UnknownName {}

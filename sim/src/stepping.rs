@@ -1,0 +1,249 @@
+//! Steps: feeding a node, showing the step to the checkers, and carrying out what it puts out, one
+//! output after the other, with a crash between any two.
+
+use hamok::{Event, Input, NodeId, Output, Role, Ticks, WriteId};
+
+use crate::checker::panicked;
+use crate::draw::Stream;
+use crate::guard::guard;
+use crate::network::{Endpoint, Link};
+use crate::observation::{ClusterSeen, StepSeen, Violation};
+use crate::queue::{Asker, Happening};
+use crate::settings::Fault;
+use crate::world::{Ended, World};
+
+impl World {
+    /// Something reaches a node: it is told of the time that passed, then of that.
+    pub(crate) fn feed(&mut self, id: NodeId, input: Input) {
+        let now = self.now;
+        let host = self.host(id);
+        if let Some(pause) = &mut host.pause {
+            pause.hold(input);
+            return;
+        }
+        let owed = host.clock.take_owed(now);
+        if owed > 0 {
+            self.step(id, Input::Tick(Ticks::new(owed)));
+        }
+        self.step(id, input);
+        self.schedule_wake(id);
+    }
+
+    /// A node's clock may have reached a tick that matters.
+    pub(crate) fn wake(&mut self, id: NodeId) {
+        let now = self.now;
+        let host = self.host(id);
+        if host.wake != Some(now) {
+            return;
+        }
+        host.wake = None;
+        if host.pause.is_some() {
+            return;
+        }
+        let owed = host.clock.take_owed(now);
+        // Without a tick owed, it is left-over work that goes on.
+        self.step(id, Input::Tick(Ticks::new(owed)));
+        self.schedule_wake(id);
+    }
+
+    pub(crate) fn schedule_wake(&mut self, id: NodeId) {
+        let now = self.now;
+        let host = self.host(id);
+        let Some(node) = &host.node else { return };
+        let due = match node.idle_ticks() {
+            Ticks::ZERO => Some(now.plus(STEP)),
+            Ticks::FOREVER => None,
+            ticks => host.clock.when_owed(ticks.get()).map(|due| due.max(now)),
+        };
+        // What is due later than planned is put right when the node wakes too early.
+        if let Some(due) = due
+            && host.pause.is_none()
+            && host.wake.is_none_or(|wake| wake > due)
+        {
+            host.wake = Some(due);
+            self.queue.push(due, Happening::Wake(id));
+        }
+    }
+
+    /// A disk is done with a write.
+    pub(crate) fn durable(&mut self, id: NodeId, start: u64, write: WriteId) {
+        let now = self.now;
+        let host = self.host(id);
+        if host.node.is_some() && host.starts == start && host.disk.tells_of(write, now) {
+            self.feed(id, Input::Persisted(write));
+        }
+    }
+
+    /// One call of `Node::step`, if the node is up.
+    pub(crate) fn step(&mut self, id: NodeId, input: Input) {
+        if self.ended.is_some() {
+            return;
+        }
+        let host = self.hosts.get_mut(&id).expect("every node has a machine");
+        let Some(node) = &mut host.node else { return };
+        self.counts.steps += 1;
+        self.trace.input(self.now, id, &input);
+        let foretold = node.idle_ticks();
+        let idle =
+            matches!(&input, Input::Tick(ticks) if (Ticks::new(1)..foretold).contains(ticks));
+        if let Input::Persisted(write) = &input {
+            let seen = self.seen.get_mut(&id).expect("every node is known from the start");
+            for write in host.disk.confirm(*write) {
+                seen.confirmed
+                    .apply(write)
+                    .expect("what was issued in order is confirmed in order");
+            }
+        }
+        let fed = input.clone();
+        let outputs = match guard(|| node.step(input)) {
+            Ok(outputs) if idle && outputs.is_empty() => return,
+            Ok(outputs) => outputs,
+            Err(panic) => return self.object(Err(panicked(id, &panic))),
+        };
+        let result = if idle { Err(not_idle(id, &fed, &outputs)) } else { Ok(()) };
+        let result = result.and_then(|()| self.show(id, &fed, &outputs));
+        self.object(result);
+        self.put_out(id, outputs);
+        self.end_if_too_long();
+    }
+
+    /// Takes up what the step says about the node, and shows it to the checkers.
+    fn show(&mut self, id: NodeId, input: &Input, outputs: &[Output]) -> Result<(), Violation> {
+        let moment = self.moment();
+        let node = self.hosts[&id].node.as_ref().expect("a node that stepped runs");
+        let seen = self.seen.get_mut(&id).expect("every node is known from the start");
+        for output in outputs {
+            if let Output::Persist(write) = output {
+                seen.issued.apply(write).map_err(|error| {
+                    let text =
+                        format!("the write {write} does not follow from those before: {error}");
+                    Violation::new("FD", Some(id), text)
+                })?;
+            }
+        }
+        let before = seen.status.replace(node.status()).expect("a node that runs has a status");
+        let cluster = ClusterSeen { nodes: &self.seen };
+        let after = cluster.node(id).status.as_ref().expect("it was just put there");
+        self.trace.state(after);
+        let life = after.identity.life;
+        let step = StepSeen { moment, node: id, life, input, outputs, before: &before, after };
+        if let Some(transcript) = &mut self.transcript {
+            transcript.step(&step);
+        }
+        self.checkers.iter_mut().try_for_each(|checker| checker.on_step(&cluster, &step))
+    }
+
+    /// Carries out the outputs in order, up to a crash.
+    fn put_out(&mut self, id: NodeId, outputs: Vec<Output>) {
+        let crash = self.crash_position(id, &outputs);
+        for (position, output) in outputs.into_iter().enumerate() {
+            let lost = crash.is_some_and(|(_, first_lost)| position >= first_lost);
+            let encoded = match &output {
+                Output::Send(envelope) => envelope.encode(),
+                Output::Persist(_) | Output::Reply(_) | Output::Event(_) => Vec::new(),
+            };
+            self.trace.output(&output, &encoded);
+            if !lost {
+                self.carry_out(id, output, encoded);
+            }
+        }
+        if let Some((fault, _)) = crash {
+            self.counts.struck(fault);
+            self.crash(id, None);
+        }
+    }
+
+    /// Whether the node crashes before all outputs are carried out, and which is the first that is
+    /// not.
+    fn crash_position(&mut self, id: NodeId, outputs: &[Output]) -> Option<(Fault, usize)> {
+        let leads = outputs.iter().any(is_becoming_leader);
+        let mixed = outputs.len() > 1 && matches!(outputs.first(), Some(Output::Persist(_)));
+        let host = self.host(id);
+        host.elections += u64::from(leads);
+        host.mixed_steps += u64::from(mixed);
+        let (elections, mixed_steps) = (host.elections, host.mixed_steps);
+        if leads {
+            self.counts.elections += 1;
+        }
+        if self.healed {
+            return None;
+        }
+        let strikes = |fault: Fault, stream, count| {
+            let ppm = self.plan.intensity(fault);
+            let position = || {
+                let mut dice = self.draws.dice(stream, id.get(), count);
+                usize::try_from(dice.between(0, outputs.len() as u64)).ok()
+            };
+            self.draws.chance(ppm, stream, id.get(), count).then(position).flatten()
+        };
+        let leading = || strikes(Fault::CrashLeader, Stream::CrashLeader, elections);
+        let midway = || strikes(Fault::CrashMidway, Stream::CrashMidway, mixed_steps);
+        (leads.then(leading).flatten().map(|position| (Fault::CrashLeader, position)))
+            .or_else(|| mixed.then(midway).flatten().map(|position| (Fault::CrashMidway, position)))
+    }
+
+    fn carry_out(&mut self, id: NodeId, output: Output, encoded: Vec<u8>) {
+        match output {
+            Output::Persist(write) => {
+                self.counts.writes += 1;
+                let host = self.hosts.get_mut(&id).expect("every node has a machine");
+                let (start, name) = (host.starts, write.id());
+                let due = host.disk.write(&self.plan, &self.draws, self.now, id.get(), write);
+                self.queue.push(due, Happening::Durable { node: id, start, write: name });
+            }
+            Output::Send(envelope) => self.transport(id, envelope.to(), encoded),
+            Output::Reply(reply) => {
+                let asker = self.host(id).asked.remove(&reply.id());
+                match asker {
+                    Some(Asker::Client { client, token }) => self.answer(id, client, token, reply),
+                    Some(probe @ (Asker::WriteProbe | Asker::ReadProbe)) => {
+                        self.phases.on_probe(probe, &reply, self.now);
+                    }
+                    // A reply that nobody waits for is for the checkers to judge.
+                    None => {}
+                }
+            }
+            Output::Event(event) => {
+                if matches!(event, Event::Applied { .. }) {
+                    self.counts.applied += 1;
+                }
+                self.notices.push((id, event));
+            }
+        }
+    }
+
+    fn answer(&mut self, node: NodeId, client: u64, token: u64, reply: hamok::Reply) {
+        let link = Link::new(Endpoint::node(node), Endpoint::client(client));
+        let fate = self.network.send(&self.plan, &self.draws, self.now, link);
+        if let Some(at) = fate.arrives {
+            let reply = Box::new(reply);
+            self.queue.push(at, Happening::Answer { client, token, reply });
+        }
+    }
+
+    fn end_if_too_long(&mut self) {
+        let steps = self.counts.steps;
+        if self.ended.is_some() {
+        } else if self.plan.steps.is_some_and(|limit| steps >= limit) {
+            self.ended = Some(Ended::Steps);
+        } else if steps >= MOST_STEPS {
+            self.ended = Some(Ended::Exhausted);
+        }
+    }
+}
+
+fn is_becoming_leader(output: &Output) -> bool {
+    matches!(output, Output::Event(Event::RoleChanged { role: Role::Leader, .. }))
+}
+
+fn not_idle(id: NodeId, input: &Input, outputs: &[Output]) -> Violation {
+    let first = &outputs[0];
+    let text =
+        format!("{input:?} came before the tick that idle_ticks foretold, but put out {first}");
+    Violation::new("IT", Some(id), text)
+}
+
+/// How long a step takes when it leaves work over.
+const STEP: u64 = 100;
+/// More than any run should take.
+const MOST_STEPS: u64 = 100_000_000;

@@ -1,0 +1,339 @@
+//! The world of one run: machines, the network between them, and what happens next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hamok::{Envelope, Event, Input, NodeId, Request, Stored};
+
+use crate::checker::panicked;
+use crate::clock::Clock;
+use crate::counts::Counts;
+use crate::draw::{Draws, Stream};
+use crate::faults::{Strike, Trouble, WINDOW, strikes};
+use crate::guard::guard;
+use crate::history::History;
+use crate::host::Host;
+use crate::network::{Endpoint, Link, Network, spoil};
+use crate::observation::{Checker, ClusterSeen, Moment, NodeSeen, SimTime, Violation};
+use crate::phases::Phases;
+use crate::plan::Plan;
+use crate::queue::{Asker, Happening, Parcel, Queue};
+use crate::settings::Fault;
+use crate::trace::Trace;
+use crate::transcript::Transcript;
+use crate::workload::{Context, Workload};
+
+/// The world of one run.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) draws: Draws,
+    pub(crate) now: SimTime,
+    pub(crate) queue: Queue,
+    pub(crate) network: Network,
+    pub(crate) hosts: BTreeMap<NodeId, Host>,
+    pub(crate) seen: BTreeMap<NodeId, NodeSeen>,
+    pub(crate) checkers: Vec<Box<dyn Checker>>,
+    pub(crate) trace: Trace,
+    pub(crate) transcript: Option<Transcript>,
+    pub(crate) counts: Counts,
+    pub(crate) phases: Phases,
+    /// How many quiet times and bursts overlap.
+    pub(crate) quiet: u64,
+    pub(crate) burst: u64,
+    /// No more faults.
+    pub(crate) healed: bool,
+    /// Events that the workload has yet to be told of.
+    pub(crate) notices: Vec<(NodeId, Event)>,
+    pub(crate) ended: Option<Ended>,
+}
+
+/// Why a run is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It went through all its phases.
+    Whole,
+    /// It took as many steps as it was given.
+    Steps,
+    /// It took more steps than any run should.
+    Exhausted,
+    Violated(Violation, Moment),
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan, draws: Draws, checkers: Vec<Box<dyn Checker>>) -> Self {
+        let now = SimTime::ZERO;
+        let clock = Clock::new(now, plan.tick);
+        let hosts = plan.node_ids().map(|id| (id, Host::new(clock.clone()))).collect();
+        let seen = plan.node_ids().map(|id| {
+            let config = plan.config(&draws, id, 0);
+            let (issued, confirmed) = (Stored::new(), Stored::new());
+            (id, NodeSeen { id, config, up: false, status: None, issued, confirmed })
+        });
+        let seen = seen.collect();
+        Self {
+            phases: Phases::new(&draws),
+            plan,
+            draws,
+            now,
+            queue: Queue::default(),
+            network: Network::default(),
+            hosts,
+            seen,
+            checkers,
+            trace: Trace::new(),
+            transcript: None,
+            counts: Counts::default(),
+            quiet: 0,
+            burst: 0,
+            healed: false,
+            notices: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// Runs to the end.
+    pub(crate) fn run(&mut self, workload: &mut dyn Workload) -> Ended {
+        for id in self.plan.node_ids() {
+            let at = self.draws.between(0, LATEST_START, Stream::FirstStart, id.get(), 0);
+            self.queue.push(SimTime::from_micros(at), Happening::Start { node: id, start: 0 });
+        }
+        self.queue.push(SimTime::ZERO, Happening::Window(0));
+        self.queue.push(SimTime::ZERO, Happening::Assess);
+        workload.on_start(&mut Context::new(self));
+        loop {
+            if let Some(ended) = self.ended.take() {
+                return self.finish(ended, workload);
+            }
+            let (at, happening) = self.queue.pop().expect("the run is assessed until it ends");
+            assert!(at >= self.now, "from {} on, time went back to {at}", self.now);
+            self.now = at;
+            self.happen(happening, workload);
+            for (node, event) in std::mem::take(&mut self.notices) {
+                workload.on_event(&mut Context::new(self), node, &event);
+            }
+        }
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { at: self.now, step: self.counts.steps }
+    }
+
+    /// Notes the first violation; it ends the run.
+    pub(crate) fn object(&mut self, result: Result<(), Violation>) {
+        if let (Err(violation), None) = (result, &self.ended) {
+            self.ended = Some(Ended::Violated(violation, self.moment()));
+        }
+    }
+
+    pub(crate) fn host(&mut self, id: NodeId) -> &mut Host {
+        self.hosts.get_mut(&id).expect("every node has a machine")
+    }
+
+    pub(crate) fn seen_mut(&mut self, id: NodeId) -> &mut NodeSeen {
+        self.seen.get_mut(&id).expect("every node is known from the start")
+    }
+
+    /// Sends an envelope over the network.
+    pub(crate) fn transport(&mut self, from: NodeId, to: NodeId, bytes: Vec<u8>) {
+        self.counts.sent += 1;
+        if !self.hosts.contains_key(&to) {
+            return;
+        }
+        let link = Link::new(Endpoint::node(from), Endpoint::node(to));
+        let fate = self.network.send(&self.plan, &self.draws, self.now, link);
+        if fate.delayed {
+            self.counts.struck(Fault::Delay);
+        }
+        let bytes: Arc<[u8]> = bytes.into();
+        if let Some(at) = fate.again {
+            self.counts.struck(Fault::Duplicate);
+            let parcel = Parcel { from, to, bytes: Arc::clone(&bytes), damaged: false };
+            self.queue.push(at, Happening::Deliver(parcel));
+        }
+        if fate.dropped {
+            self.counts.struck(Fault::Drop);
+        }
+        let Some(at) = fate.arrives else { return };
+        let parcel = match fate.damage {
+            Some(damage) => {
+                self.counts.struck(Fault::Damage);
+                Parcel { from, to, bytes: spoil(&bytes, damage).into(), damaged: true }
+            }
+            None => Parcel { from, to, bytes, damaged: false },
+        };
+        self.queue.push(at, Happening::Deliver(parcel));
+    }
+
+    /// Sends a client's request to a node.
+    pub(crate) fn ask(&mut self, client: u64, token: u64, node: NodeId, request: Request) {
+        let link = Link::new(Endpoint::client(client), Endpoint::node(node));
+        let fate = self.network.send(&self.plan, &self.draws, self.now, link);
+        let asker = Asker::Client { client, token };
+        if let Some(at) = fate.arrives {
+            let request = Box::new(request);
+            self.queue.push(at, Happening::Ask { node, asker, request });
+        }
+    }
+
+    fn happen(&mut self, happening: Happening, workload: &mut dyn Workload) {
+        match happening {
+            Happening::Deliver(parcel) => self.deliver(&parcel),
+            Happening::Wake(node) => self.wake(node),
+            Happening::Durable { node, start, write } => self.durable(node, start, write),
+            Happening::Ask { node, asker, request } => self.asked(node, asker, *request),
+            Happening::Answer { client, token, reply } => {
+                workload.on_reply(&mut Context::new(self), client, token, *reply);
+            }
+            Happening::Timer { client, token } => {
+                workload.on_timer(&mut Context::new(self), client, token);
+            }
+            Happening::Window(window) => self.window(window),
+            Happening::Begin(strike) => self.begin(*strike),
+            Happening::End(strike) => self.end(&strike),
+            Happening::Start { node, start } => self.start(node, start),
+            Happening::Assess => self.assess(workload),
+        }
+    }
+
+    fn deliver(&mut self, parcel: &Parcel) {
+        let Parcel { from, to, ref bytes, damaged } = *parcel;
+        let link = Link::new(Endpoint::node(from), Endpoint::node(to));
+        if self.network.is_cut(link) || self.host(to).node.is_none() {
+            return;
+        }
+        match guard(|| Envelope::decode(bytes)) {
+            Err(panic) => self.object(Err(panicked(to, &panic))),
+            // The transport's checksum does not match: the bytes go no further than this.
+            Ok(_) if damaged => {}
+            Ok(Ok(envelope)) => {
+                self.counts.delivered += 1;
+                self.feed(to, Input::Receive(envelope));
+            }
+            Ok(Err(error)) => {
+                let text = format!("bytes that {from} encoded for {to} do not decode: {error}");
+                self.object(Err(Violation::new("DT", Some(to), text)));
+            }
+        }
+    }
+
+    fn asked(&mut self, node: NodeId, asker: Asker, request: Request) {
+        if let Asker::Client { client, .. } = asker {
+            let link = Link::new(Endpoint::client(client), Endpoint::node(node));
+            if self.network.is_cut(link) {
+                return;
+            }
+        }
+        let host = self.host(node);
+        if host.node.is_some() {
+            let id = host.ask(asker);
+            self.counts.requests += 1;
+            self.feed(node, Input::Request(id, request));
+        }
+    }
+
+    fn window(&mut self, window: u64) {
+        if self.healed {
+            return;
+        }
+        for strike in strikes(&self.plan, &self.draws, window) {
+            self.queue.push(strike.begins, Happening::Begin(Box::new(strike)));
+        }
+        let next = SimTime::from_micros((window + 1) * WINDOW);
+        self.queue.push(next, Happening::Window(window + 1));
+    }
+
+    fn begin(&mut self, strike: Strike) {
+        if self.healed {
+            return;
+        }
+        if let Some(fault) = strike.fault {
+            self.counts.struck(fault);
+        }
+        let now = self.now;
+        match &strike.trouble {
+            Trouble::Cut(links) => self.network.cut(links),
+            Trouble::Clog(links) => self.network.clog(links, strike.ends),
+            Trouble::Crash(nodes) => {
+                for &node in nodes {
+                    self.crash(node, Some(strike.ends.since(now)));
+                }
+            }
+            Trouble::Pause { node, kind } => {
+                let host = self.host(*node);
+                if host.node.is_some() {
+                    host.pause(*kind);
+                }
+            }
+            Trouble::SlowDisk(node) => self.host(*node).disk.set_slow(true),
+            Trouble::DiskBurst(node) => self.host(*node).disk.set_bursty(true),
+            Trouble::Drift { node, rate } => self.set_clock(*node, |c| c.set_rate(now, *rate)),
+            Trouble::ClockStall(node) => self.set_clock(*node, |c| c.set_stalled(now, true)),
+            Trouble::ClockJump { node, by } => self.set_clock(*node, |clock| clock.jump(now, *by)),
+            Trouble::Quiet => self.quiet += 1,
+            Trouble::Burst => self.burst += 1,
+        }
+        self.queue.push(strike.ends, Happening::End(Box::new(strike)));
+    }
+
+    fn end(&mut self, strike: &Strike) {
+        if self.healed {
+            return;
+        }
+        let now = self.now;
+        match &strike.trouble {
+            Trouble::Cut(links) => self.network.join(links),
+            Trouble::Clog(_) | Trouble::Crash(_) | Trouble::ClockJump { .. } => {}
+            Trouble::Pause { node, .. } => self.resume(*node),
+            Trouble::SlowDisk(node) => self.host(*node).disk.set_slow(false),
+            Trouble::DiskBurst(node) => self.host(*node).disk.set_bursty(false),
+            Trouble::Drift { node, .. } => {
+                self.set_clock(*node, |clock| clock.set_rate(now, crate::clock::NOMINAL));
+            }
+            Trouble::ClockStall(node) => self.set_clock(*node, |c| c.set_stalled(now, false)),
+            Trouble::Quiet => self.quiet -= 1,
+            Trouble::Burst => self.burst -= 1,
+        }
+    }
+
+    fn set_clock(&mut self, node: NodeId, change: impl FnOnce(&mut Clock)) {
+        change(&mut self.host(node).clock);
+        self.schedule_wake(node);
+    }
+
+    fn finish(&mut self, ended: Ended, workload: &mut dyn Workload) -> Ended {
+        let judged = match ended {
+            Ended::Whole | Ended::Steps => {
+                let result = workload.on_end(&mut Context::new(self));
+                result.and_then(|()| self.judge(workload))
+            }
+            Ended::Exhausted | Ended::Violated(..) => {
+                // The history is still wanted, whatever the workload says of it.
+                return match workload.on_end(&mut Context::new(self)) {
+                    Ok(()) | Err(_) => ended,
+                };
+            }
+        };
+        match judged {
+            Ok(()) => ended,
+            Err(violation) => Ended::Violated(violation, self.moment()),
+        }
+    }
+
+    /// Lets the checkers judge the whole run.
+    fn judge(&mut self, workload: &dyn Workload) -> Result<(), Violation> {
+        let none = History::new();
+        let history = workload.history().unwrap_or(&none);
+        let end = self.phases.end_seen(self.moment(), history);
+        let cluster = ClusterSeen { nodes: &self.seen };
+        self.checkers.iter_mut().try_for_each(|checker| checker.on_end(&cluster, &end))
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Nodes come up within this time from the start of a run.
+const LATEST_START: u64 = 2_000_000;
