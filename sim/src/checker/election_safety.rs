@@ -1,20 +1,47 @@
-//! ES: at most one leader per term, over all history (Raft §5.2).
+//! ES: at most one leader per term, over all history, and each with the votes of a quorum (Raft §5.2).
 
 use std::collections::BTreeMap;
 
-use hamok::{Identity, NodeId, Role, Term};
+use hamok::{Identity, Input, NodeId, Peer, Role, Status, Term};
 
 use super::elections;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Knows who led each term. A node that crashed is somebody else when it is back: it may not lead the
-/// same term again, since it could not have won it twice.
+/// same term again, since it could not have won it twice. Knows, too, every vote that became durable:
+/// two majorities overlap, but a leader that counted what was no vote may be alone in its term by
+/// luck.
 #[derive(Debug, Default)]
 pub(super) struct ElectionSafety {
     leaders: BTreeMap<Term, Identity>,
+    votes: BTreeMap<(Peer, Term), Peer>,
 }
 
 impl ElectionSafety {
+    fn note_vote(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) {
+        let confirmed = &cluster.node(node).confirmed;
+        if let (Some(voter), Some(candidate)) = (confirmed.peer(), confirmed.vote()) {
+            self.votes.insert((voter, confirmed.term()), candidate);
+        }
+    }
+
+    fn win(&mut self, term: Term, after: &Status) -> Result<(), Violation> {
+        self.lead(term, after.identity)?;
+        let winner = after.identity.peer;
+        let voted = |voter| self.votes.get(&(voter, term)) == Some(&winner);
+        if after.configuration.is_quorum(voted) {
+            return Ok(());
+        }
+        let voters: Vec<NodeId> =
+            after.configuration.voters().filter(|&peer| voted(peer)).map(|peer| peer.id).collect();
+        let text = format!(
+            "a leader has the durable votes of a quorum of {}, but {winner} leads {term} with those \
+             of {voters:?}",
+            after.configuration
+        );
+        Err(Violation::new(CODE, Some(winner.id), text))
+    }
+
     fn lead(&mut self, term: Term, who: Identity) -> Result<(), Violation> {
         let leader = *self.leaders.entry(term).or_insert(who);
         if leader == who {
@@ -32,9 +59,12 @@ impl Checker for ElectionSafety {
         CODE
     }
 
-    fn on_step(&mut self, _: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+    fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        if matches!(step.input, Input::Persisted(_)) {
+            self.note_vote(cluster, step.node);
+        }
         let who = step.after.identity;
-        elections(step).try_for_each(|term| self.lead(term, who))?;
+        elections(step).try_for_each(|term| self.win(term, step.after))?;
         let changed = (step.before.role, step.before.term) != (step.after.role, step.after.term);
         match step.after.role {
             Role::Leader if changed => self.lead(step.after.term, who),
@@ -43,6 +73,7 @@ impl Checker for ElectionSafety {
     }
 
     fn on_start(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) -> Result<(), Violation> {
+        self.note_vote(cluster, node);
         match &cluster.node(node).status {
             Some(status) if status.role == Role::Leader => self.lead(status.term, status.identity),
             Some(_) | None => Ok(()),
@@ -87,5 +118,18 @@ mod tests {
             found
         });
         assert_objects(ElectionSafety::default(), &silent, "has two");
+    }
+
+    #[test]
+    fn a_leader_without_the_votes_of_a_quorum_is_reported() {
+        let story = Story::true_one().but(|seen| {
+            let found = seen.after.role == Role::Follower;
+            if found {
+                let (term, role) = (Term::new(99), Role::Leader);
+                seen.outputs.push(Output::Event(Event::RoleChanged { term, role }));
+            }
+            found
+        });
+        assert_objects(ElectionSafety::default(), &story, "leads t99 with those of []");
     }
 }

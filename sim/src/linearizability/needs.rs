@@ -25,7 +25,8 @@ impl<'a> Needs<'a> {
             *writers.entry(entry).or_default() += 1;
         }
         let written_once = |entry: &(&str, &str)| writers.get(entry) == Some(&1);
-        let seen = pieces.iter().map(|piece| seen(piece).into_iter().filter(written_once).collect());
+        let seen =
+            pieces.iter().map(|piece| seen(piece).into_iter().filter(written_once).collect());
         let mut needs = Self { open: BTreeMap::new(), seen: seen.collect() };
         (0..pieces.len()).for_each(|place| needs.put_back(place));
         needs
@@ -49,17 +50,28 @@ impl<'a> Needs<'a> {
 
     /// Whether a change that this call makes to `before` takes away what others are still to see.
     pub(super) fn bars(&self, place: usize, before: &MapModel<'a>, change: Change<'a>) -> bool {
-        match change {
-            Change::Insert { .. } => false,
-            Change::Update { key, old, new } => old != new && self.is_needed(place, key, old),
-            Change::Remove { key, value } => self.is_needed(place, key, value),
-            Change::Clear => before.entries().any(|(key, value)| self.is_needed(place, key, value)),
-        }
+        takes_away(before, change, |entry| {
+            let own = self.seen[place].iter().filter(|seen| **seen == entry).count();
+            self.open.get(&entry).is_some_and(|open| *open > own)
+        })
     }
 
-    fn is_needed(&self, place: usize, key: &'a str, value: &'a str) -> bool {
-        let own = self.seen[place].iter().filter(|entry| **entry == (key, value)).count();
-        self.open.get(&(key, value)).is_some_and(|open| *open > own)
+    /// Whether a change to `before` takes away what the call in this place saw.
+    pub(super) fn robs(&self, place: usize, before: &MapModel<'a>, change: Change<'a>) -> bool {
+        takes_away(before, change, |entry| self.seen[place].contains(&entry))
+    }
+}
+
+fn takes_away<'a>(
+    before: &MapModel<'a>,
+    change: Change<'a>,
+    mut matters: impl FnMut((&'a str, &'a str)) -> bool,
+) -> bool {
+    match change {
+        Change::Insert { .. } => false,
+        Change::Update { key, old, new } => old != new && matters((key, old)),
+        Change::Remove { key, value } => matters((key, value)),
+        Change::Clear => before.entries().any(matters),
     }
 }
 

@@ -344,11 +344,10 @@ impl<'a> Reached<'a> {
         (0..pieces.len()).filter(|&place| taken(place)).for_each(|place| needs.take(place));
         let mut robbed = None;
         run(&pieces[place], &mut self.state.clone(), |change| {
-            robbed = robbed.or_else(|| {
+            if needs.bars(place, &self.state, change) {
                 let mut left = (0..pieces.len()).filter(|&other| !taken(other) && other != place);
-                let bars = needs.bars(place, &self.state, change);
-                left.find(|&other| bars && needs.is_of(other, &self.state, change))
-            });
+                robbed = left.find(|&other| needs.robs(other, &self.state, change)).or(robbed);
+            }
         });
         robbed
     }
