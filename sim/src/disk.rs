@@ -254,7 +254,10 @@ mod tests {
             let remains = disk.crash(&plan, &draws, (1, 1)).expect("it reads back");
             torn += u64::from(remains.torn);
             let (least, last) = (fold(&writes[..confirmed]).last(), remains.image.last());
-            assert!(last.index >= least.index, "seed {seed}: {least} was confirmed, {last} is left");
+            assert!(
+                last.index >= least.index,
+                "seed {seed}: {least} was confirmed, {last} is left"
+            );
         }
         assert!(torn > 200, "{torn} of 300 were torn");
     }

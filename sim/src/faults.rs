@@ -238,7 +238,7 @@ mod tests {
         assert!(all(&of(Profile::Calm), 1).iter().all(|strike| strike.fault.is_none()));
         let stormy = all(&of(Profile::Radioactive), 1);
         for fault in Fault::ALL {
-            let lasting = fault.chances().contains("seconds");
+            let lasting = fault.counted().starts_with("Seconds");
             assert_eq!(stormy.iter().any(|strike| strike.fault == Some(fault)), lasting, "{fault}");
         }
     }

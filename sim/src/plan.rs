@@ -27,7 +27,7 @@ pub struct Plan {
     pub operations: u64,
     /// After how many steps the run ends wherever it is.
     pub steps: Option<u64>,
-    /// How often each fault strikes, in parts per million of its [chances](Fault::chances).
+    /// How often each fault strikes, in parts per million of what is [counted](Fault::counted).
     pub faults: BTreeMap<Fault, u32>,
     /// The longest a fault that lasts may last.
     pub longest_fault: u64,

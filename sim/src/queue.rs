@@ -2,7 +2,6 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 use hamok::{NodeId, Reply, Request, WriteId};
 
@@ -64,7 +63,7 @@ pub(crate) enum Happening {
 pub(crate) struct Parcel {
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
-    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) bytes: Vec<u8>,
     /// The transport's checksum will tell that the bytes are not those sent.
     pub(crate) damaged: bool,
 }

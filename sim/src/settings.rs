@@ -230,28 +230,33 @@ impl Fault {
         }
     }
 
-    /// What its intensity counts against.
+    /// What its intensity counts, in a million of their kind.
     #[must_use]
-    pub const fn chances(self) -> &'static str {
+    pub const fn counted(self) -> &'static str {
         match self {
-            Self::Drop | Self::Duplicate | Self::Delay | Self::Damage => "messages",
-            Self::Partition
-            | Self::OneWay
-            | Self::PartialMesh
-            | Self::Flap
-            | Self::Clog
-            | Self::CrashAll => "seconds",
-            Self::ClientCut => "seconds of each client",
-            Self::Crash
-            | Self::Pause
-            | Self::SlowDisk
-            | Self::DiskBurst
-            | Self::Drift
-            | Self::ClockStall
-            | Self::ClockJump => "seconds of each node",
-            Self::CrashMidway => "steps that write",
-            Self::CrashLeader => "elections won",
-            Self::TornWrite => "crashes",
+            Self::Drop => "Messages lost",
+            Self::Duplicate => "Messages that arrive twice, the second time perhaps much later",
+            Self::Delay => "Messages that take up to thirty seconds",
+            Self::Damage => "Messages cut short or with bits flipped",
+            Self::Partition => "Seconds that begin a partition into two sides",
+            Self::OneWay => "Seconds that begin cuts of some links one way",
+            Self::PartialMesh => "Seconds that begin cuts between some pairs of nodes",
+            Self::Flap => "Seconds that begin to cut and join a node's links many times",
+            Self::Clog => "Seconds that begin to hold back what a node sends or is sent",
+            Self::ClientCut => "Seconds of each client that begin to cut it from some nodes",
+            Self::Crash => "Seconds of each node that bring a crash",
+            Self::CrashMidway => "Steps with a write and more that bring a crash in between",
+            Self::CrashLeader => "Elections won that bring a crash",
+            Self::CrashAll => "Seconds that bring a crash of all nodes",
+            Self::Pause => "Seconds of each node that begin a pause",
+            Self::TornWrite => "Crashes that leave a part of the write under way",
+            Self::SlowDisk => "Seconds of each node that begin a time of slow writes",
+            Self::DiskBurst => {
+                "Seconds of each node that begin a time of late confirmations at once"
+            }
+            Self::Drift => "Seconds of each node that begin a time of another clock rate",
+            Self::ClockStall => "Seconds of each node that begin a standstill of its clock",
+            Self::ClockJump => "Seconds of each node that bring a leap of its clock",
         }
     }
 

@@ -53,6 +53,11 @@ impl Trace {
                 self.numbers(8, &[entry.index.get(), entry.term.get(), *digest, *outcome]);
             }
             Output::Event(Event::Committed { index }) => self.numbers(9, &[index.get()]),
+            // What it changes to is in the digest of the state after that index.
+            Output::Event(Event::Changed(change)) => {
+                self.numbers(13, &[change.index().get()]);
+                self.text(format_args!("{}", change.collection()));
+            }
             Output::Event(event) => {
                 self.numbers(10, &[]);
                 self.text(format_args!("{event}"));

@@ -1,7 +1,6 @@
 //! The world of one run: machines, the network between them, and what happens next.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hamok::{Envelope, Event, Input, NodeId, Request, Stored};
 
@@ -144,10 +143,9 @@ impl World {
         if fate.delayed {
             self.counts.struck(Fault::Delay);
         }
-        let bytes: Arc<[u8]> = bytes.into();
         if let Some(at) = fate.again {
             self.counts.struck(Fault::Duplicate);
-            let parcel = Parcel { from, to, bytes: Arc::clone(&bytes), damaged: false };
+            let parcel = Parcel { from, to, bytes: bytes.clone(), damaged: false };
             self.queue.push(at, Happening::Deliver(parcel));
         }
         if fate.dropped {
@@ -157,7 +155,7 @@ impl World {
         let parcel = match fate.damage {
             Some(damage) => {
                 self.counts.struck(Fault::Damage);
-                Parcel { from, to, bytes: spoil(&bytes, damage).into(), damaged: true }
+                Parcel { from, to, bytes: spoil(&bytes, damage), damaged: true }
             }
             None => Parcel { from, to, bytes, damaged: false },
         };

@@ -219,8 +219,8 @@ impl Args for FaultArguments {
                 .long(fault.name())
                 .value_name("PPM")
                 .value_parser(value_parser!(u32).range(0..=1_000_000))
-                .help(format!("How many {} in a million", fault.chances()))
-                .help_heading("Faults, instead of what the profile says")
+                .help(fault.counted())
+                .help_heading("Faults, in parts per million, instead of what the profile says")
         };
         command.args(Fault::ALL.map(option))
     }

@@ -24,10 +24,10 @@
 //! kept in the cache. The cache holds fingerprints of 128 bits; that two of them are the same by
 //! chance is less likely than a fault of the machine.
 
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
-use indexmap::IndexSet;
-use xxhash_rust::xxh3::{Xxh3, Xxh3DefaultBuilder};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::Verdict;
 use super::model::{Change, MapModel};
@@ -64,7 +64,7 @@ struct Search<'a> {
     path: Vec<Frame<'a>>,
     /// Completed calls not in the order yet.
     missing: usize,
-    tried: IndexSet<u128, Xxh3DefaultBuilder>,
+    tried: BTreeSet<u128>,
     deepest: Deepest<'a>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Search<'a> {
             needs: Needs::new(pieces),
             path: Vec::new(),
             missing: pieces.iter().filter(|piece| piece.result.is_some()).count(),
-            tried: IndexSet::default(),
+            tried: BTreeSet::new(),
             deepest: Deepest::default(),
         };
         search.descend(None, MapModel::default());
