@@ -59,6 +59,7 @@ pub enum Stream {
     Flap = 23,
     Clog = 24,
     ClientCut = 25,
+    IsolateLeader = 26,
     Crash = 30,
     CrashMidway = 31,
     CrashLeader = 32,

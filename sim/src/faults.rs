@@ -24,14 +24,25 @@ pub(crate) struct Strike {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Trouble {
     Cut(Vec<Link>),
+    /// Cuts whoever leads when it begins from the other nodes.
+    IsolateLeader,
     Clog(Vec<Link>),
     Crash(Vec<NodeId>),
-    Pause { node: NodeId, kind: PauseKind },
+    Pause {
+        node: NodeId,
+        kind: PauseKind,
+    },
     SlowDisk(NodeId),
     DiskBurst(NodeId),
-    Drift { node: NodeId, rate: u64 },
+    Drift {
+        node: NodeId,
+        rate: u64,
+    },
     ClockStall(NodeId),
-    ClockJump { node: NodeId, by: u64 },
+    ClockJump {
+        node: NodeId,
+        by: u64,
+    },
     Quiet,
     Burst,
 }
@@ -71,6 +82,7 @@ impl Drawing<'_> {
         self.draw(Fault::Partition, Stream::Partition, 0, |dice| {
             Trouble::Cut(partition(&ids, clients, dice))
         });
+        self.draw(Fault::IsolateLeader, Stream::IsolateLeader, 0, |_| Trouble::IsolateLeader);
         self.draw(Fault::OneWay, Stream::OneWay, 0, |dice| {
             let all = pairs(&ids).flat_map(|(a, b)| Link::both_ways(a, b));
             Trouble::Cut(all.filter(|_| dice.chance(250_000)).collect())
@@ -212,7 +224,7 @@ fn pairs(ids: &[NodeId]) -> impl Iterator<Item = (Endpoint, Endpoint)> + '_ {
     })
 }
 
-fn others(ids: &[NodeId], node: Endpoint) -> impl Iterator<Item = Endpoint> + '_ {
+pub(crate) fn others(ids: &[NodeId], node: Endpoint) -> impl Iterator<Item = Endpoint> + '_ {
     ids.iter().map(|&id| Endpoint::node(id)).filter(move |&other| other != node)
 }
 

@@ -38,15 +38,16 @@
 //! An outcome is `{"done":{"index":…,"result":…}}`, `{"refused":{"index":…}}` (ordered, and without
 //! effect), `"not_executed"` (never had and never will have an effect) or `"unknown"`.
 
+mod file;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::{self, BufRead};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use file::{HistoryError, Misplaced};
 
 use crate::observation::{Moment, SimTime};
 
@@ -495,3 +496,14 @@ impl fmt::Display for Entries<'_> {
 
 /// Longer values are cut where they are shown.
 const LONG: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_where_it_is_shown() {
+        let operation = MapOperation::Set { key: "a".to_owned(), value: "é".repeat(100) };
+        assert_eq!(operation.to_string(), format!("set(\"a\", {:?}… (200 bytes))", "é".repeat(32)));
+    }
+}

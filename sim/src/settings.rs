@@ -67,6 +67,9 @@ pub enum Fault {
     Damage,
     /// The nodes fall into groups that do not hear each other.
     Partition,
+    /// Whoever leads is cut off from the other nodes, but not from the clients: it goes on taking
+    /// commands that no other node hears of.
+    IsolateLeader,
     /// Some links pass messages one way only.
     OneWay,
     /// Some pairs of nodes do not hear each other, though others hear both.
@@ -178,7 +181,7 @@ impl Profile {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Drop,
         Self::Duplicate,
         Self::Delay,
@@ -200,6 +203,7 @@ impl Fault {
         Self::Drift,
         Self::ClockStall,
         Self::ClockJump,
+        Self::IsolateLeader,
     ];
 
     /// Its name on the command line.
@@ -211,6 +215,7 @@ impl Fault {
             Self::Delay => "delay",
             Self::Damage => "damage",
             Self::Partition => "partition",
+            Self::IsolateLeader => "isolate-leader",
             Self::OneWay => "one-way",
             Self::PartialMesh => "partial-mesh",
             Self::Flap => "flap",
@@ -239,6 +244,7 @@ impl Fault {
             Self::Delay => "Messages that take up to thirty seconds",
             Self::Damage => "Messages cut short or with bits flipped",
             Self::Partition => "Seconds that begin a partition into two sides",
+            Self::IsolateLeader => "Seconds that begin the isolation of whoever leads",
             Self::OneWay => "Seconds that begin cuts of some links one way",
             Self::PartialMesh => "Seconds that begin cuts between some pairs of nodes",
             Self::Flap => "Seconds that begin to cut and join a node's links many times",
@@ -268,6 +274,7 @@ impl Fault {
             Self::Delay => (3_000, 30_000),
             Self::Damage => (3_000, 30_000),
             Self::Partition => (60_000, 100_000),
+            Self::IsolateLeader => (60_000, 250_000),
             Self::OneWay | Self::PartialMesh => (30_000, 80_000),
             Self::Flap | Self::Clog => (20_000, 60_000),
             Self::ClientCut => (30_000, 80_000),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hamok::{Envelope, Event, Input, NodeId, Request, Stored};
+use hamok::{Envelope, Event, Input, NodeId, Request, Role, Stored};
 
 use crate::checker::panicked;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::draw::{Draws, Stream};
-use crate::faults::{Strike, Trouble, WINDOW, strikes};
+use crate::faults::{Strike, Trouble, WINDOW, others, strikes};
 use crate::guard::guard;
 use crate::history::History;
 use crate::host::Host;
@@ -240,9 +240,13 @@ impl World {
         self.queue.push(next, Happening::Window(window + 1));
     }
 
-    fn begin(&mut self, strike: Strike) {
+    fn begin(&mut self, mut strike: Strike) {
         if self.healed {
             return;
+        }
+        if strike.trouble == Trouble::IsolateLeader {
+            let Some(links) = self.links_of_leader() else { return };
+            strike.trouble = Trouble::Cut(links);
         }
         if let Some(fault) = strike.fault {
             self.counts.struck(fault);
@@ -269,6 +273,7 @@ impl World {
             Trouble::ClockJump { node, by } => self.set_clock(*node, |clock| clock.jump(now, *by)),
             Trouble::Quiet => self.quiet += 1,
             Trouble::Burst => self.burst += 1,
+            Trouble::IsolateLeader => unreachable!("it has become a cut"),
         }
         self.queue.push(strike.ends, Happening::End(Box::new(strike)));
     }
@@ -280,7 +285,10 @@ impl World {
         let now = self.now;
         match &strike.trouble {
             Trouble::Cut(links) => self.network.join(links),
-            Trouble::Clog(_) | Trouble::Crash(_) | Trouble::ClockJump { .. } => {}
+            Trouble::Clog(_)
+            | Trouble::Crash(_)
+            | Trouble::ClockJump { .. }
+            | Trouble::IsolateLeader => {}
             Trouble::Pause { node, .. } => self.resume(*node),
             Trouble::SlowDisk(node) => self.host(*node).disk.set_slow(false),
             Trouble::DiskBurst(node) => self.host(*node).disk.set_bursty(false),
@@ -291,6 +299,16 @@ impl World {
             Trouble::Quiet => self.quiet -= 1,
             Trouble::Burst => self.burst -= 1,
         }
+    }
+
+    /// The links between the leader of the latest term that has one and the other nodes.
+    fn links_of_leader(&self) -> Option<Vec<Link>> {
+        let leads = |seen: &&NodeSeen| seen.status.as_ref().is_some_and(|s| s.role == Role::Leader);
+        let term = |seen: &&NodeSeen| seen.status.as_ref().map(|status| status.term);
+        let running = self.seen.values().filter(|seen| seen.up);
+        let leader = Endpoint::node(running.filter(leads).max_by_key(term)?.id);
+        let ids: Vec<NodeId> = self.plan.node_ids().collect();
+        Some(others(&ids, leader).flat_map(|other| Link::both_ways(leader, other)).collect())
     }
 
     fn set_clock(&mut self, node: NodeId, change: impl FnOnce(&mut Clock)) {

@@ -1,32 +1,10 @@
-//! Whole runs: that a seed means one thing, that a run can be repeated from its file, and that what
-//! goes wrong is found.
-
-use std::fs;
-use std::path::Path;
+//! The library around whole runs: saved schedules, overrides, checkers and workloads of one's own.
 
 use hamok::{Event, Map, NodeId, Reply};
 use hamok_sim::{
     Checker, ClusterSeen, Context, Fault, MapClients, Override, Profile, RunVerdict, Schedule,
     Settings, SimTime, Simulation, StepSeen, Stopwatch, Stream, Swarm, Violation, Workload,
 };
-
-#[test]
-fn every_profile_passes() {
-    for profile in Profile::ALL {
-        for seed in [1, 2] {
-            let (report, clients) = Simulation::new(seed).profile(profile).run_maps();
-            assert!(report.passed(), "{report}");
-            assert!(clients.tally().done > 0, "{report}");
-        }
-    }
-}
-
-#[test]
-fn a_seed_means_one_thing() {
-    let hash = |seed| Simulation::new(seed).run_maps().0.trace_hash;
-    assert_eq!(hash(11), hash(11));
-    assert_ne!(hash(11), hash(12));
-}
 
 #[test]
 fn nothing_of_a_storm_is_missing() {
@@ -55,19 +33,6 @@ fn a_schedule_repeats_the_run() {
 fn what_is_no_schedule_is_told() {
     for text in ["", "{}", "[1]", r#"{"format":"hamok-sim schedule","version":999}"#] {
         assert!(Schedule::read(text.as_bytes()).is_err(), "{text:?}");
-    }
-}
-
-/// Runs that once found something, kept for what they caught; each is named for that.
-#[test]
-fn the_schedules_of_past_bugs_pass() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schedules");
-    for file in fs::read_dir(folder).expect("the folder is part of the repository") {
-        let path = file.expect("its entries can be read").path();
-        let bytes = fs::read(&path).expect("a schedule can be read");
-        let schedule = Schedule::read(bytes.as_slice()).expect("it is a schedule");
-        let (report, _) = schedule.simulation().run_maps();
-        assert!(report.passed(), "{}: {report}", path.display());
     }
 }
 

@@ -2,16 +2,16 @@
 //!
 //! | code | file | code | file |
 //! |---|---|---|---|
-//! | ES | [`election_safety`] | CT | [`commit_term`] |
-//! | VU | [`vote_uniqueness`] | AK | [`acknowledgement`] |
-//! | TM | [`term_monotonicity`] | VD | [`vote_durability`] |
-//! | LM | [`log_matching`] | MO | [`monotonicity`] |
-//! | LA | [`leader_append_only`] | SM | [`state_machine_safety`] |
-//! | LC | [`leader_completeness`] | EO | [`exactly_once`] |
-//! | CI | [`commit_immutability`] | RL | [`linearizable`] |
-//! | CQ | [`commit_quorum`] | LV | [`liveness`] |
-//! | BM | [`bounds`] | ST | [`stability`] |
-//! | NP | [`no_panic`] | DT | [`determinism`] |
+//! | ES | `election_safety` | CT | `commit_term` |
+//! | VU | `vote_uniqueness` | AK | `acknowledgement` |
+//! | TM | `term_monotonicity` | VD | `vote_durability` |
+//! | LM | `log_matching` | MO | `monotonicity` |
+//! | LA | `leader_append_only` | SM | `state_machine_safety` |
+//! | LC | `leader_completeness` | EO | `exactly_once` |
+//! | CI | `commit_immutability` | RL | `linearizable` |
+//! | CQ | `commit_quorum` | LV | `liveness` |
+//! | BM | `bounds` | ST | `stability` |
+//! | NP | `no_panic` | DT | `determinism` |
 //!
 //! A checker sees only what an embedder could see, by the crate's public interface, and shares
 //! nothing with the others: one that is wrong does not blind the rest. Each costs little per step,

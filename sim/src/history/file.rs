@@ -146,3 +146,115 @@ fn parse<T: DeserializeOwned>(line: u64, text: io::Result<String>) -> Result<T, 
 
 const VERSION: u32 = 1;
 const MODEL: &str = "map";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::testing::Script;
+    use crate::history::{CallOutcome, MapResult};
+
+    const HEADER: &str = r#"{"history":{"version":1,"model":"map"}}"#;
+    const SET: &str =
+        r#"{"invoke":{"call":[1,1],"at":5,"map":"m","operation":{"set":{"key":"a","value":"1"}}}}"#;
+    const DONE: &str = r#"{"complete":{"call":[1,1],"at":9,"outcome":{"done":{"index":4,"result":{"value":null}}}}}"#;
+
+    fn read(lines: &[&str]) -> Result<History, HistoryError> {
+        History::read(lines.join("\n").as_bytes())
+    }
+
+    fn written(history: &History) -> String {
+        let mut bytes = Vec::new();
+        history.write(&mut bytes).expect("memory takes what is written");
+        String::from_utf8(bytes).expect("JSON is text")
+    }
+
+    #[test]
+    fn the_lines_are_those_that_the_module_shows() {
+        let mut script = Script::new();
+        script.begin(1, "set a c1.1");
+        script.begin(2, "read a");
+        script.answer(1, 4, "none");
+        script.end(2, CallOutcome::Unknown);
+        let shown = r#"{"history":{"version":1,"model":"map"}}
+{"invoke":{"call":[1,1],"at":1,"map":"m","operation":{"set":{"key":"a","value":"c1.1"}}}}
+{"invoke":{"call":[2,1],"at":2,"map":"m","operation":{"read":{"key":"a"}}}}
+{"complete":{"call":[1,1],"at":3,"outcome":{"done":{"index":4,"result":{"value":null}}}}}
+{"complete":{"call":[2,1],"at":4,"outcome":"unknown"}}
+"#;
+        assert_eq!(written(&script.history), shown);
+    }
+
+    #[test]
+    fn every_operation_and_outcome_reads_back_as_it_was_written() {
+        let mut script = Script::new();
+        for (operation, result) in [
+            ("set a 1", "none"),
+            ("set_all a=2 b=3", "a=1"),
+            ("insert a 4", "2"),
+            ("insert_all a=5 c=6", "a=2"),
+            ("update_if a 7 2", "true"),
+            ("remove a", "7"),
+            ("remove_all b c", "b=3 c=6"),
+            ("remove_if a 1", "false"),
+            ("delete a", "false"),
+            ("delete_all a b", ""),
+            ("clear", "0"),
+            ("read a", "none"),
+            ("read_all a b", ""),
+            ("read_len", "0"),
+        ] {
+            script.done(1, operation, result);
+        }
+        for outcome in [
+            CallOutcome::Refused { index: None },
+            CallOutcome::Refused { index: Some(3) },
+            CallOutcome::NotExecuted,
+            CallOutcome::Unknown,
+            CallOutcome::Done { index: None, result: MapResult::Value(None) },
+        ] {
+            script.begin(2, "set a 1");
+            script.end(2, outcome);
+        }
+        script.begin(3, "set a 1");
+        let text = written(&script.history);
+        assert_eq!(History::read(text.as_bytes()).expect("it was just written"), script.history);
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        let later = r#"{"complete":{"call":[1,1],"at":3,"outcome":"unknown"}}"#;
+        let flag =
+            r#"{"complete":{"call":[1,1],"at":9,"outcome":{"done":{"result":{"flag":true}}}}}"#;
+        let spare = r#"{"complete":{"call":[1,1],"at":9,"outcome":"unknown","more":1}}"#;
+        for (lines, expected) in [
+            (&[][..], "no first line"),
+            (&[SET], "line 1 is not"),
+            (&[r#"{"history":{"version":2,"model":"map"}}"#], "version 2"),
+            (&[r#"{"history":{"version":1,"model":"queue"}}"#], "model \"queue\""),
+            (&[HEADER, "", "{"], "line 3 is not"),
+            (&[HEADER, SET, spare], "line 3 is not"),
+            (&[HEADER, DONE], "line 2: c1.1 has not begun"),
+            (&[HEADER, SET, SET], "line 3: c1.1 has begun before"),
+            (&[HEADER, SET, DONE, DONE], "line 4: c1.1 has not begun, or has ended before"),
+            (&[HEADER, SET, later], "line 3: 0.000003 s is earlier"),
+            (&[HEADER, SET, flag], "line 3: c1.1 cannot have such a result"),
+        ] {
+            let error = read(lines).expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let not_text = [HEADER.as_bytes(), b"\n\xff\xff"].concat();
+        let error = History::read(not_text.as_slice()).expect_err("it is not text").to_string();
+        assert!(error.contains("line 2 cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn blank_lines_and_absent_positions_are_accepted() {
+        let done =
+            r#"{"complete":{"call":[1,1],"at":9,"outcome":{"done":{"result":{"value":null}}}}}"#;
+        let history = read(&["", HEADER, SET, "  ", done]).expect("this is a history");
+        assert_eq!(
+            history.calls()[0].to_string(),
+            "c1.1 m.set(\"a\", \"1\") = none (begun at 0.000005 s)"
+        );
+    }
+}

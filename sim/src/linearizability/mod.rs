@@ -3,9 +3,9 @@
 //!
 //! There are two oracles, and they must agree.
 //!
-//! - The *witness* ([`witness`]) trusts nothing but uses what the log tells: where each command took
-//!   effect and whose state each read saw. It checks that this very order respects real time and
-//!   explains every result. It takes O(n log n) and always decides.
+//! - The *witness* trusts nothing but uses what the log tells: where each command took effect and
+//!   whose state each read saw. It checks that this very order respects real time and explains every
+//!   result. It takes O(n log n) and always decides.
 //! - The *black box* ([`search`]) knows only what clients know and looks for any order at all. It may
 //!   run out of its budget, and then says so.
 

@@ -486,7 +486,7 @@ mod tests {
         #[test]
         fn a_value_that_nobody_wrote_is_rejected(plan in any::<Planned>(), which in any::<usize>()) {
             let mut run = Execution::of(&plan);
-            if run.corrupt_with(which, "nobody's") {
+            if run.corrupt_with(which, "nobody's") == Some(true) {
                 let verdict = search(&run.history(), 1_000_000);
                 prop_assert!(matches!(verdict, Verdict::Violation(_)), "{verdict}");
             }

@@ -89,33 +89,28 @@ impl Execution {
         effects
     }
 
-    /// Makes one result another one; tells whether there is any.
-    pub(super) fn corrupt_with(&mut self, which: usize, value: &str) -> bool {
-        let mut results: Vec<&mut MapResult> = self
-            .events
-            .iter_mut()
-            .filter_map(|event| match event {
-                HistoryEvent::Complete { outcome: CallOutcome::Done { result, .. }, .. } => {
-                    Some(result)
-                }
-                HistoryEvent::Complete { .. } | HistoryEvent::Invoke { .. } => None,
-            })
-            .filter(|result| !matches!(result, MapResult::Flag(_) | MapResult::Count(_)))
-            .collect();
-        if results.is_empty() {
-            return false;
-        }
-        let place = which % results.len();
-        let other = match &*results[place] {
-            MapResult::Value(Some(old)) if old == value => MapResult::Value(None),
-            MapResult::Value(_) => MapResult::Value(Some(value.to_owned())),
-            MapResult::Entries(_) => MapResult::Entries(vec![(value.to_owned(), value.to_owned())]),
-            MapResult::Keys(_) => MapResult::Keys(vec![value.to_owned()]),
-            MapResult::Flag(flag) => MapResult::Flag(!flag),
-            MapResult::Count(count) => MapResult::Count(count + 1),
+    /// Makes one result another one, which shows `value` if it is of a kind that shows values. Tells
+    /// whether it does; none if there is no result at all.
+    pub(super) fn corrupt_with(&mut self, which: usize, value: &str) -> Option<bool> {
+        let results = self.events.iter_mut().filter_map(|event| match event {
+            HistoryEvent::Complete { outcome: CallOutcome::Done { result, .. }, .. } => {
+                Some(result)
+            }
+            HistoryEvent::Complete { .. } | HistoryEvent::Invoke { .. } => None,
+        });
+        let mut results: Vec<&mut MapResult> = results.collect();
+        let place = which.checked_rem(results.len())?;
+        let text = value.to_owned();
+        let (other, shows) = match &*results[place] {
+            MapResult::Value(Some(old)) if old == value => (MapResult::Value(None), false),
+            MapResult::Value(_) => (MapResult::Value(Some(text)), true),
+            MapResult::Entries(_) => (MapResult::Entries(vec![(text.clone(), text)]), true),
+            MapResult::Keys(_) => (MapResult::Keys(vec![text]), true),
+            MapResult::Flag(flag) => (MapResult::Flag(!flag), false),
+            MapResult::Count(count) => (MapResult::Count(count + 1), false),
         };
         *results[place] = other;
-        true
+        Some(shows)
     }
 
     /// A read takes no position of its own.

@@ -488,7 +488,7 @@ mod tests {
             value in "[0-9]{1,2}",
         ) {
             let mut run = Execution::of(&plan);
-            if run.corrupt_with(which, &value) {
+            if run.corrupt_with(which, &value).is_some() {
                 prop_assert!(witness(&run.history(), &run.effects()).is_err());
             }
         }
