@@ -140,7 +140,10 @@ impl Envelope {
     /// The bytes to put on the wire: at most [`MAX_ENVELOPE_BYTES`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(&(&self.header, &self.message), alloc::vec![VERSION])
+        // Most messages carry no entries and fit without growing.
+        let mut bytes = Vec::with_capacity(96);
+        bytes.push(VERSION);
+        postcard::to_extend(&(&self.header, &self.message), bytes)
             .expect("an envelope serialises into memory")
     }
 

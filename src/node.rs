@@ -271,9 +271,11 @@ mod tests {
     use super::*;
     use crate::codec::{Address, Header};
     use crate::config::Birth;
+    use crate::event::Role;
     use crate::raft::message::Message;
     use crate::raft::testing::any_message;
-    use crate::types::{GroupId, Identity, Incarnation, Life, NodeId, Peer, RequestId};
+    use crate::stored::Record;
+    use crate::types::{GroupId, Identity, Incarnation, Life, NodeId, Peer, RequestId, Term};
     use crate::{Envelope, Write};
 
     const SCORES: Map<u8, u64> = Map::new("scores");
@@ -433,6 +435,22 @@ mod tests {
         assert_eq!(outputs.len(), 1, "{outputs:?}");
         assert!(matches!(outputs[0], Output::Event(Event::EnvelopeDropped { .. })));
         assert_eq!(node.idle_ticks(), Ticks::FOREVER);
+    }
+
+    #[test]
+    fn the_last_term_of_all_ends_elections_and_can_be_read_back() {
+        let mut driver = driver();
+        let forged = (Message::PreVoteRefused { term: Term::MAX }, 2, true);
+        driver.act(&Act::Forge(forged));
+        driver.act(&Act::Tick(200));
+        assert_eq!(driver.node.status().term, Term::MAX);
+        assert_eq!(driver.node.status().role, Role::Follower);
+        let write = driver.unconfirmed.back().expect("the term is to be stored");
+        let identity = Record::Identity(driver.node.status().identity.peer);
+        let image = [identity].into_iter().chain(write.records.clone()).collect();
+        let image = Write { id: write.id(), starts_file: true, records: image };
+        let stored = Stored::decode(&image.encode()).expect("our own bytes");
+        assert_eq!(stored.term(), Term::MAX);
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Raft {
             return;
         }
         if self.meeting.as_ref().is_some_and(|meeting| meeting.next_ask() <= now) {
-            self.ask_around();
+            return self.ask_around();
         }
         match &self.role {
             Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
@@ -325,8 +325,9 @@ impl Raft {
         self.take_role(Role::Follower(Follower::new(leader, self.now, timeout)));
     }
 
+    /// Whether it is a member, in a group that has not run out of terms.
     fn may_campaign(&self) -> bool {
-        self.hard.group.is_some() && self.membership.configuration().is_voter(self.me.peer)
+        self.membership.configuration().is_voter(self.me.peer) && self.hard.term < Term::MAX
     }
 
     fn election_deadline(&self) -> u64 {
