@@ -118,6 +118,17 @@ impl Write {
         self.starts_file
     }
 
+    /// What may be on disk instead of it, whole records only, when the machine stops in the middle of
+    /// appending it: for those who check that any of it is safe. A whole image is there or is not.
+    pub fn torn(&self) -> impl Iterator<Item = Self> + '_ {
+        let parts = if self.starts_file { 0 } else { self.records.len() };
+        (1..parts).map(|kept| Self {
+            id: self.id,
+            starts_file: false,
+            records: self.records[..kept].to_vec(),
+        })
+    }
+
     /// The bytes to write.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -16,7 +16,7 @@
 //!
 //! | code | invariant |
 //! |---|---|
-//! | FD | what a crash leaves of a file reads back as a fold of its writes, and a node starts from it |
+//! | FD | what a crash leaves of a file, any part of a write included, reads back as a fold of its writes, and a node starts from it |
 //! | IT | before the tick that [`Node::idle_ticks`](hamok::Node::idle_ticks) foretells, ticks put out nothing |
 //!
 //! To run your own workload against simulated nodes, write a [`Workload`] and give it to a

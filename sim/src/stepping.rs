@@ -1,7 +1,7 @@
 //! Steps: feeding a node, showing the step to the checkers, and carrying out what it puts out, one
 //! output after the other, with a crash between any two.
 
-use hamok::{Event, Input, NodeId, Output, Role, Ticks, WriteId};
+use hamok::{Event, Input, NodeId, Output, Role, Stored, Ticks, Write, WriteId};
 
 use crate::checker::panicked;
 use crate::draw::Stream;
@@ -114,6 +114,7 @@ impl World {
         let seen = self.seen.get_mut(&id).expect("every node is known from the start");
         for output in outputs {
             if let Output::Persist(write) = output {
+                write.torn().try_for_each(|part| is_safe(id, &seen.issued, &part))?;
                 seen.issued.apply(write).map_err(|error| {
                     let text =
                         format!("the write {write} does not follow from those before: {error}");
@@ -230,6 +231,22 @@ impl World {
             self.ended = Some(Ended::Exhausted);
         }
     }
+}
+
+/// A part of a write that reached the disk must leave an image that a node can start from: none of
+/// its entries is of a term that it does not know of.
+fn is_safe(id: NodeId, image: &Stored, part: &Write) -> Result<(), Violation> {
+    let mut left = image.clone();
+    let folded = left.apply(part).is_ok();
+    if folded && left.last().term <= left.term() {
+        return Ok(());
+    }
+    let text = format!(
+        "any part of a write is safe to have on disk, but {part} leaves a log up to {} in {}",
+        left.last(),
+        left.term()
+    );
+    Err(Violation::new("FD", Some(id), text))
 }
 
 fn is_becoming_leader(output: &Output) -> bool {
