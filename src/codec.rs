@@ -262,18 +262,10 @@ mod tests {
             (Message::Propose { term, number: 7, command }, "0d0507027879"),
             (Message::ProposeReply { term, number: 7, outcome: appended }, "0e050700ac0204"),
             (
-                Message::ProposeReply {
-                    term,
-                    number: 7,
-                    outcome: refused(ProposeRefusal::NotLeader),
-                },
+                Message::ProposeReply { term, number: 7, outcome: refused(ProposeRefusal::Busy) },
                 "0e05070100",
             ),
-            (
-                Message::ProposeReply { term, number: 7, outcome: refused(ProposeRefusal::Busy) },
-                "0e05070101",
-            ),
-            (Message::ProposeReply { term, number: 7, outcome: refused(large) }, "0e050701020908"),
+            (Message::ProposeReply { term, number: 7, outcome: refused(large) }, "0e050701010908"),
             (Message::ReadIndex { term, read: 7 }, "0f0507"),
             (Message::ReadIndexReply { term, read: 7, index }, "100507ac02"),
         ]

@@ -40,11 +40,12 @@ pub struct Config {
     pub max_inflight_messages: u64,
     /// The most bytes one command may have. At most 16 MiB; default 1 MiB.
     pub max_entry_bytes: u64,
-    /// The most bytes a leader holds in entries that are not committed. Default 4 MiB.
+    /// The most bytes a leader holds in entries that are not committed, or that its own disk has not
+    /// confirmed. Default 4 MiB.
     pub max_uncommitted_bytes: u64,
     /// The most requests pending at this node. Default 1024.
     pub max_pending_requests: u64,
-    /// The most bytes in commands pending at this node. Default 8 MiB.
+    /// The most bytes of names, keys and values in requests pending at this node. Default 8 MiB.
     pub max_pending_bytes: u64,
     /// The most linearizable reads a leader holds for all nodes together. Default 4096.
     pub max_pending_reads: u64,

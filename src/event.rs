@@ -210,8 +210,8 @@ pub enum DropReason {
 pub enum Impossible {
     /// It claims to lead the term that this node leads.
     SecondLeader,
-    /// It would replace committed entries.
-    RewritesCommitted,
+    /// It would replace entries that are committed, or that its leader has sent itself.
+    RewritesLog,
     /// It acknowledges entries that were never sent.
     AcknowledgesUnsent,
     /// It answers a round that was never begun.
@@ -263,7 +263,7 @@ impl fmt::Display for Impossible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SecondLeader => "a second leader of this term",
-            Self::RewritesCommitted => "rewrites committed entries",
+            Self::RewritesLog => "rewrites what is committed or its own",
             Self::AcknowledgesUnsent => "acknowledges what was not sent",
             Self::AnswersUnasked => "answers a round not begun",
             Self::FromMyself => "from myself",

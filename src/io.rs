@@ -10,7 +10,9 @@ use crate::{Envelope, Write};
 /// One thing that happened to a node.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Time passed. `Tick(n)` is exactly n times `Tick(1)`.
+    /// Time passed. `Tick(n)` is exactly n times `Tick(1)`: if that is more than a step may do, the
+    /// rest goes on at the next tick, `Tick(0)` included, and
+    /// [`Node::idle_ticks`](crate::Node::idle_ticks) says 0 until then.
     Tick(Ticks),
     /// An envelope addressed to this node arrived.
     Receive(Envelope),
@@ -177,7 +179,8 @@ pub enum Unknown {
     TimedOut,
     /// The group does not know the session: it never did, or has dropped it.
     SessionExpired,
-    /// The command was executed before and its result is no longer kept.
+    /// The result is no longer kept: the command was executed before, or its number lies below what the
+    /// session was told nobody waits for.
     ResultForgotten,
 }
 

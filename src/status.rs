@@ -46,13 +46,14 @@ pub struct Status {
     pub counters: Counters,
 }
 
-/// How full a node's queues are. Each is bounded by a field of [`Config`](crate::Config).
+/// How full a node's queues are. What a limit of [`Config`](crate::Config) bounds says so; the log
+/// keeps every entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
     /// Requests without a reply.
     pub pending_requests: u64,
-    /// Bytes of the commands among them.
+    /// Bytes of names, keys and values in them.
     pub pending_bytes: u64,
     /// As a leader: linearizable reads of all nodes that wait for a round of heartbeats.
     pub pending_reads: u64,
@@ -64,7 +65,8 @@ pub struct Load {
     pub inflight_messages: u64,
     /// Messages held back until a write is durable.
     pub deferred_messages: u64,
-    /// Writes not confirmed.
+    /// Writes not confirmed. A leader takes no commands while those hold more bytes of entries than
+    /// [`Config::max_uncommitted_bytes`](crate::Config).
     pub unconfirmed_writes: u64,
     /// Entries in the log.
     pub log_entries: u64,

@@ -23,7 +23,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::raft::entries::{Entry, Run};
+use crate::raft::entries::{Entry, Payload, Run};
 use crate::types::{EntryId, GroupId, Index, Life, Peer, Term, WriteId};
 
 /// Something to make durable.
@@ -94,6 +94,14 @@ pub enum RestoreError {
         /// Which record, counted from 0.
         record: u64,
     },
+    /// Every record follows from the one before, but together they are no state a node can be in:
+    /// entries of a term or group that the hard state does not know of.
+    Inconsistent {
+        /// The last entry.
+        last: EntryId,
+        /// The term.
+        term: Term,
+    },
     /// The image belongs to another node than the configuration names.
     OtherNode {
         /// Whose it is.
@@ -138,7 +146,7 @@ impl Write {
             bytes.resize(start + HEADER, 0);
             bytes = postcard::to_extend(record, bytes).expect("a record serialises into memory");
             let length = u32::try_from(bytes.len() - start - HEADER)
-                .expect("a record is bounded by the size of the log");
+                .expect("a record holds some MiB of entries at most");
             let body_sum = crc32fast::hash(&bytes[start + HEADER..]);
             let header = &mut bytes[start..start + HEADER];
             header[0] = VERSION;
@@ -238,6 +246,18 @@ impl Stored {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Whether a node can be in this state.
+    pub(crate) fn check(&self) -> Result<(), RestoreError> {
+        let founded_in = self.entries.first().and_then(|first| match &first.payload {
+            Payload::Founding(founding) => Some(founding.group),
+            Payload::Noop | Payload::Command(_) => None,
+        });
+        let last = self.last();
+        let known = last.term <= self.hard.term
+            && (self.entries.is_empty() || founded_in == self.hard.group);
+        if known { Ok(()) } else { Err(RestoreError::Inconsistent { last, term: self.hard.term }) }
     }
 
     fn fold(&mut self, record: &Record) -> Result<(), NotNext> {
@@ -365,6 +385,9 @@ impl fmt::Display for RestoreError {
             Self::OutOfOrder { record } => {
                 write!(f, "record {record} does not follow from those before it")
             }
+            Self::Inconsistent { last, term } => {
+                write!(f, "a log up to {last} in {term} and its group do not go together")
+            }
             Self::OtherNode { stored } => write!(f, "the image belongs to {stored}"),
             Self::Config(error) => error.fmt(f),
             Self::TooManyLives => f.write_str("started too often"),
@@ -385,7 +408,6 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::raft::entries::Payload;
     use crate::types::{Incarnation, NodeId};
     use crate::{Bytes, Configuration, SessionLimits};
 
@@ -559,6 +581,34 @@ mod tests {
         #[test]
         fn arbitrary_bytes_are_restored_or_refused(bytes: Vec<u8>) {
             let _ = Stored::decode(&bytes);
+        }
+
+        /// Records of a real file, some lost and some out of place: what can be read back either starts
+        /// a node that works, or says why not.
+        #[test]
+        fn misplaced_records_never_stop_a_node(picks in proptest::collection::vec(0..6_usize, 0..8)) {
+            let first = Run::new(EntryId::ZERO, [(Term::new(1), founding())]).unwrap();
+            let records = [
+                Record::Identity(peer()),
+                Record::HardState(hard(1)),
+                Record::Append(first),
+                Record::HardState(hard(2)),
+                command(1, b"xy"),
+                Record::Truncate(Index::new(1)),
+            ];
+            let records = picks.into_iter().map(|pick| records[pick].clone()).collect();
+            let Ok(stored) = Stored::decode(&write(1, true, records).encode()) else {
+                return Ok(());
+            };
+            let config = crate::Config::new(peer().id, peer().incarnation, crate::Birth::Found);
+            if let Ok(mut node) = crate::Node::restore(config, stored) {
+                for output in node.step(crate::Input::Tick(crate::Ticks::new(1))) {
+                    if let crate::Output::Persist(write) = output {
+                        let _ = node.step(crate::Input::Persisted(write.id()));
+                    }
+                }
+                let _ = node.step(crate::Input::Tick(crate::Ticks::new(100)));
+            }
         }
 
         /// Damage that keeps the checksums right, as a hostile disk could make it.

@@ -1,6 +1,6 @@
 //! Properties of a node seen from outside: what is on disk restores, and a retry takes effect once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{
     Birth, Config, Envelope, Event, Incarnation, Input, Map, MapEvent, Node, NodeId, Outcome,
@@ -68,6 +68,12 @@ struct Cluster {
     machines: Vec<Machine>,
     wire: Vec<Envelope>,
     outcomes: Vec<Outcome>,
+    /// The number that each command sent through the present life of a node sets.
+    asked: BTreeMap<(usize, RequestId), u64>,
+    /// How each command ended, by its number, for all the times it was sent.
+    ended: BTreeMap<u64, Vec<Outcome>>,
+    /// Commands sent through a node that crashed before it answered.
+    unanswered: BTreeSet<u64>,
     session: Option<SessionId>,
     requests: u64,
 }
@@ -79,6 +85,10 @@ fn config(node: usize) -> Config {
     let mut config = Config::new(id(node), incarnation, Birth::Meet { peers });
     config.seed = 3;
     config
+}
+
+fn at(value: u64) -> usize {
+    usize::try_from(value).expect("small")
 }
 
 impl Machine {
@@ -101,8 +111,16 @@ impl Cluster {
     fn new() -> Self {
         let node = |at| Node::new(config(at)).expect("a valid configuration");
         let machines = (0..NODES).map(|at| Machine::new(node(at))).collect();
-        let mut cluster =
-            Self { machines, wire: Vec::new(), outcomes: Vec::new(), session: None, requests: 0 };
+        let mut cluster = Self {
+            machines,
+            wire: Vec::new(),
+            outcomes: Vec::new(),
+            asked: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+            session: None,
+            requests: 0,
+        };
         cluster.settle(60);
         cluster.request(0, hamok::open_session().into_parts().0);
         cluster.settle(10);
@@ -162,6 +180,7 @@ impl Cluster {
         let key = u8::try_from(sequence % 2).expect("small");
         let (request, _) = SCORES.set(&key, &sequence).expect("small").into_parts();
         let request = request.in_session(session, Sequence::new(sequence), Sequence::new(1));
+        self.asked.insert((node, RequestId::new(self.requests + 1)), sequence);
         self.request(node, request);
     }
 
@@ -192,16 +211,24 @@ impl Cluster {
         let restored = Node::restore(config(node), stored).expect("a prefix of writes restores");
         machine.node = restored;
         machine.effects.fill(0);
+        let lost = self.asked.iter().filter(|((through, _), _)| *through == node);
+        self.unanswered.extend(lost.map(|(_, number)| *number));
+        self.asked.retain(|(through, _), _| *through != node);
         self.input(node, Input::Tick(Ticks::ZERO));
     }
 
-    fn input(&mut self, at: usize, input: Input) {
-        let machine = &mut self.machines[at];
+    fn input(&mut self, node: usize, input: Input) {
+        let machine = &mut self.machines[node];
         for output in machine.node.step(input) {
             match output {
                 Output::Persist(write) => machine.unconfirmed.push_back(write),
                 Output::Send(envelope) => self.wire.push(envelope),
-                Output::Reply(reply) => self.outcomes.push(reply.outcome().clone()),
+                Output::Reply(reply) => {
+                    if let Some(number) = self.asked.remove(&(node, reply.id())) {
+                        self.ended.entry(number).or_default().push(reply.outcome().clone());
+                    }
+                    self.outcomes.push(reply.outcome().clone());
+                }
                 Output::Event(Event::Changed(change)) => {
                     let change = SCORES.event(&change).expect("the only map").expect("our bytes");
                     let value = match change {
@@ -211,7 +238,7 @@ impl Cluster {
                             panic!("nothing else is asked for: {other:?}")
                         }
                     };
-                    machine.effects[usize::try_from(value).expect("small")] += 1;
+                    machine.effects[at(value)] += 1;
                 }
                 Output::Event(_) => {}
             }
@@ -240,9 +267,17 @@ proptest! {
             .map(|machine| (machine.node.status().applied, machine.node.status().digest))
             .collect();
         prop_assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
-        for outcome in &cluster.outcomes {
-            if let Outcome::Done { index, .. } = outcome {
-                prop_assert!(*index <= states[0].0);
+        prop_assert!(cluster.asked.is_empty(), "no reply to {:?}", cluster.asked);
+        for (number, outcomes) in &cluster.ended {
+            let took_effect = cluster.machines.iter().any(|machine| machine.effects[at(*number)] > 0);
+            let without = |outcome: &Outcome| {
+                matches!(outcome, Outcome::NotExecuted(_) | Outcome::Refused { .. })
+            };
+            if outcomes.iter().all(without) && !cluster.unanswered.contains(number) {
+                prop_assert!(!took_effect, "{number} took effect, against {outcomes:?}");
+            }
+            if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Done { .. })) {
+                prop_assert!(took_effect, "{number} had no effect, against {outcomes:?}");
             }
         }
     }
@@ -260,7 +295,9 @@ proptest! {
         let whole = Stored::decode(disk).expect("what was written can be read");
         let length = position.index(disk.len() + 1);
         let stored = Stored::decode(&disk[..length]).expect("a cut is never damage");
+        prop_assert!(stored.term() <= whole.term());
         prop_assert!(stored.last().index <= whole.last().index || stored.term() < whole.term());
+        prop_assert!(length < disk.len() || stored == whole);
         prop_assume!(stored.peer().is_some());
         let (life, term, vote, last) =
             (stored.life(), stored.term(), stored.vote(), stored.last());

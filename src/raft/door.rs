@@ -3,11 +3,11 @@
 //! What gets through is meant for this run of this node, comes from the latest run known of its
 //! sender, belongs to this group, and is of the current term; handlers need not look again.
 
-use super::message::{Message, ProposeOutcome, ProposeRefusal};
+use super::message::Message;
 use super::{Notice, Raft};
 use crate::codec::{Address, Envelope, Header};
 use crate::event::{DropReason, Event, Impossible, VoteRefusal};
-use crate::types::{GroupId, Identity};
+use crate::types::{GroupId, Identity, Peer};
 
 impl Raft {
     /// Decides whether an envelope concerns this run of this node, learns from it which run
@@ -54,7 +54,7 @@ impl Raft {
             return Err(DropReason::SenderGone { newest });
         }
         let introduces = asks || matches!(message, Message::HelloReply { .. });
-        if !introduces && !self.takes_part_in(group, message) {
+        if !introduces && !self.takes_part_in(group, from.peer, message) {
             return Err(DropReason::OtherGroup);
         }
         if self.membership.configuration().is_voter(from.peer) && self.peers.learn(from) {
@@ -66,9 +66,12 @@ impl Raft {
 
     /// Whether a message of `group` concerns this node. One that has no group yet enters the group
     /// that asks for its vote or leads it: only a group founded with this very run of it does.
-    fn takes_part_in(&mut self, group: Option<GroupId>, message: &Message) -> bool {
+    fn takes_part_in(&mut self, group: Option<GroupId>, from: Peer, message: &Message) -> bool {
         if self.hard.group.is_some() || group.is_none() {
             return group == self.hard.group && group.is_some();
+        }
+        if self.meeting.as_ref().is_some_and(|meeting| !meeting.believes(from)) {
+            return false;
         }
         match message {
             Message::PreVote { .. } => true,
@@ -155,10 +158,6 @@ impl Raft {
                 self.drop_envelope(from, DropReason::StaleTerm { ours: term });
                 self.send_in(group, from, Message::TermPassed { term });
             }
-            Message::Propose { number, .. } => {
-                let outcome = ProposeOutcome::Refused(ProposeRefusal::NotLeader);
-                self.send_in(group, from, Message::ProposeReply { term, number, outcome });
-            }
             // What these say stays true when the term has passed.
             Message::ProposeReply { .. } | Message::ReadIndexReply { .. } => return Some(message),
             Message::Hello { .. }
@@ -171,6 +170,9 @@ impl Raft {
             | Message::HeartbeatReply { .. }
             | Message::Commit { .. }
             | Message::TermPassed { .. }
+            // Another copy of it may have been taken while this node led that term, so that nothing
+            // can be said of it.
+            | Message::Propose { .. }
             | Message::ReadIndex { .. } => {
                 self.drop_envelope(from, DropReason::StaleTerm { ours: term });
             }

@@ -13,13 +13,11 @@ pub(super) struct Follower {
     /// When the leader was last heard from, or a vote granted.
     heard: u64,
     timeout: u64,
-    /// How far the log is known to match that of this term's leader, durably or not.
-    matched: Index,
 }
 
 impl Follower {
     pub(super) fn new(leader: Option<Identity>, now: u64, timeout: u64) -> Self {
-        Self { leader, heard: now, timeout, matched: Index::ZERO }
+        Self { leader, heard: now, timeout }
     }
 
     pub(super) fn deadline(&self) -> u64 {
@@ -43,7 +41,7 @@ impl Raft {
         }
         let matched = run.last().index;
         self.store_run(run);
-        self.note_matched(matched);
+        self.matched = self.matched.max(matched);
         self.acknowledge(from, matched);
         self.on_leader_commit(commit);
     }
@@ -53,7 +51,7 @@ impl Raft {
             return;
         }
         self.on_leader_commit(commit);
-        let (term, matched) = (self.hard.term, self.matched());
+        let (term, matched) = (self.hard.term, self.matched);
         let durable = if self.outbox.hard_state_durable() {
             self.durable().min(matched)
         } else {
@@ -105,7 +103,8 @@ impl Raft {
         true
     }
 
-    /// What makes a run one that no leader of this term sends, if anything.
+    /// What makes a run one that no leader of this term sends, if anything. A leader never rewrites its
+    /// log (Figure 3), so what matched it once in this term matches it still.
     fn misplaced(&self, run: &Run) -> Option<Impossible> {
         let foreign = run.entries().iter().any(|entry| match &entry.payload {
             Payload::Founding(founding) => Some(founding.group) != self.hard.group,
@@ -118,9 +117,9 @@ impl Raft {
             && run
                 .entries()
                 .iter()
-                .take_while(|entry| entry.id.index <= self.commit)
+                .take_while(|entry| entry.id.index <= self.commit.max(self.matched))
                 .any(|entry| !self.log.holds(entry.id));
-        rewrites.then_some(Impossible::RewritesCommitted)
+        rewrites.then_some(Impossible::RewritesLog)
     }
 
     fn refuse_append(&mut self, from: Identity, previous: EntryId) {
@@ -165,23 +164,10 @@ impl Raft {
         self.send_in_group(leader, Message::AppendEntriesReply { term, outcome });
     }
 
-    fn matched(&self) -> Index {
-        match &self.role {
-            Role::Follower(follower) => follower.matched,
-            Role::PreCandidate(_) | Role::Candidate(_) | Role::Leader(_) => Index::ZERO,
-        }
-    }
-
-    fn note_matched(&mut self, index: Index) {
-        if let Role::Follower(follower) = &mut self.role {
-            follower.matched = follower.matched.max(index);
-        }
-    }
-
     /// Figure 2, `AppendEntries` 5: what lies beyond the last entry known to match may be another
     /// leader's, so the commit index goes no further.
     fn on_leader_commit(&mut self, commit: Index) {
-        let matched = self.matched();
+        let matched = self.matched;
         if commit <= matched {
             self.caught_up_at.get_or_insert(commit);
         }

@@ -76,12 +76,14 @@ impl Raft {
     // --- commands ---------------------------------------------------------------------------------
 
     pub(super) fn append_command(&mut self, command: Bytes) -> Result<EntryId, ProposeRefusal> {
-        let Role::Leader(leader) = &self.role else { return Err(ProposeRefusal::NotLeader) };
         let (bytes, limit) = (command.len_u64(), self.config.max_entry_bytes);
         if bytes > limit {
             return Err(ProposeRefusal::TooLarge { bytes, limit });
         }
-        let (held, payload) = (leader.uncommitted_bytes, Payload::Command(command));
+        // A leader commits on the others' copies while its own disk hangs: what that disk has still
+        // to write is bounded, too.
+        let held = self.leader_load().uncommitted_bytes.max(self.outbox.unconfirmed_bytes());
+        let payload = Payload::Command(command);
         // A single command is taken however large, or it never could be.
         if held > 0 && held.saturating_add(payload.size()) > self.config.max_uncommitted_bytes {
             return Err(ProposeRefusal::Busy);
@@ -89,14 +91,21 @@ impl Raft {
         Ok(self.append_entry(payload))
     }
 
+    /// Takes a command that another node hands over. One that comes when this node does not lead, or
+    /// comes again, is not answered: of another copy something else may be true.
     pub(super) fn on_propose(&mut self, from: Identity, number: u64, command: Bytes) {
         let member = self.membership.configuration().is_voter(from.peer);
-        if let Role::Leader(leader) = &mut self.role {
-            let arrivals =
-                leader.arrivals.entry(from.peer.id).or_insert_with(|| Arrivals::new(from));
-            if !member || !arrivals.is_new(from, number) {
-                return self.drop_envelope(from, DropReason::Unexpected);
-            }
+        let new = member
+            && match &mut self.role {
+                Role::Leader(leader) => leader
+                    .arrivals
+                    .entry(from.peer.id)
+                    .or_insert_with(|| Arrivals::new(from))
+                    .is_new(from, number),
+                Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
+            };
+        if !new {
+            return self.drop_envelope(from, DropReason::Unexpected);
         }
         let outcome = match self.append_command(command) {
             Ok(id) => ProposeOutcome::Appended(id),

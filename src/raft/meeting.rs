@@ -3,6 +3,10 @@
 //! A majority is not enough. Were two wiped nodes of three to found a group because they outnumber
 //! the third, everything the third holds would be lost. So each listed peer must have said, under
 //! the incarnation it has, that it has no group; if any has one, no new one is founded.
+//!
+//! A founder that is lost for good before a second node holds the first entry leaves behind nodes that
+//! may have entered a group without a log. Nothing is lost with them: wipe those whose
+//! [`Status`](crate::Status) shows a group and an empty log, and they meet anew.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -59,6 +63,13 @@ impl Meeting {
         }
         let before = known.replace(answer).map(|known| (known.identity, known.group));
         Some(before != Some((answer.identity, answer.group)))
+    }
+
+    /// Whether a node that speaks for a group may be believed: not if it is known to be of another
+    /// incarnation by now, whose group, if it founded one, died with what it lost.
+    pub(super) fn believes(&self, from: Peer) -> bool {
+        let known = self.peers.get(&from.id).copied().flatten();
+        known.is_none_or(|answer| answer.identity.peer == from)
     }
 
     /// All peers, once each has answered lately that it has no group.

@@ -114,7 +114,6 @@ pub(crate) enum ProposeOutcome {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ProposeRefusal {
-    NotLeader,
     Busy,
     TooLarge { bytes: u64, limit: u64 },
 }
@@ -209,7 +208,6 @@ impl fmt::Display for Message {
 impl fmt::Display for ProposeRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotLeader => f.write_str("not leader"),
             Self::Busy => f.write_str("busy"),
             Self::TooLarge { bytes, limit } => write!(f, "{bytes} bytes, limit {limit}"),
         }

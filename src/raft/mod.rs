@@ -105,6 +105,8 @@ pub(crate) struct Raft {
     log: Log,
     membership: Membership,
     commit: Index,
+    /// How far the log is known to match that of this term's leader, durably or not.
+    matched: Index,
     role: Role,
     meeting: Option<Meeting>,
     peers: Peers,
@@ -195,6 +197,7 @@ impl Raft {
             log: Log::new(log),
             membership: Membership::new(peer),
             commit: Index::ZERO,
+            matched: Index::ZERO,
             role: Role::Follower(Follower::new(None, 0, timeout)),
             meeting: None,
             peers: Peers::default(),
@@ -301,6 +304,7 @@ impl Raft {
         assert!(term > self.hard.term, "term {term} after {}", self.hard.term);
         self.hard.term = term;
         self.hard.vote = vote;
+        self.matched = Index::ZERO;
         self.outbox.save_hard_state();
         self.outbox.forget_owed();
     }

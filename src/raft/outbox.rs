@@ -33,6 +33,7 @@ pub(super) struct Outbox {
     hard_state_in: u64,
     /// Which entries the unconfirmed writes hold, in order of both.
     unconfirmed: VecDeque<Entries>,
+    unconfirmed_bytes: u64,
     pub(super) owed_vote: Option<Identity>,
     pub(super) owed_match: Option<OwedMatch>,
 }
@@ -61,6 +62,7 @@ struct Entries {
     write: u64,
     first: Index,
     last: Index,
+    bytes: u64,
 }
 
 impl Outbox {
@@ -72,6 +74,7 @@ impl Outbox {
             confirmed: 0,
             hard_state_in: 0,
             unconfirmed: VecDeque::new(),
+            unconfirmed_bytes: 0,
             owed_vote: None,
             owed_match: None,
         }
@@ -99,7 +102,8 @@ impl Outbox {
         );
         self.draft.kept = Some(self.draft.kept.map_or(kept, |before| before.min(kept)));
         while self.unconfirmed.back().is_some_and(|entries| entries.first > kept) {
-            self.unconfirmed.pop_back();
+            let dropped = self.unconfirmed.pop_back();
+            self.unconfirmed_bytes -= dropped.map_or(0, |entries| entries.bytes);
         }
         if let Some(entries) = self.unconfirmed.back_mut() {
             entries.last = entries.last.min(kept);
@@ -109,15 +113,18 @@ impl Outbox {
     pub(super) fn append(&mut self, run: &Run) {
         let Some(first) = run.entries().first() else { return };
         let write = self.issued + 1;
+        self.unconfirmed_bytes += run.size();
         if self.draft.appended.is_empty() {
             self.draft.previous = run.previous();
             self.unconfirmed.push_back(Entries {
                 write,
                 first: first.id.index,
                 last: run.last().index,
+                bytes: run.size(),
             });
         } else if let Some(entries) = self.unconfirmed.back_mut() {
             entries.last = run.last().index;
+            entries.bytes += run.size();
         }
         self.draft.appended.extend_from_slice(run.entries());
     }
@@ -137,9 +144,7 @@ impl Outbox {
         records.extend(draft.image_of.map(Record::Identity));
         records.extend(draft.hard_state.then_some(Record::HardState(hard)));
         records.extend(draft.kept.map(Record::Truncate));
-        if !draft.appended.is_empty() {
-            records.push(Record::Append(Run::from_log(draft.previous, draft.appended)));
-        }
+        records.extend(in_records(draft.previous, draft.appended));
         self.issued += 1;
         let id = WriteId { life: self.life, number: self.issued };
         Some(Write { id, starts_file: draft.image_of.is_some(), records })
@@ -152,7 +157,8 @@ impl Outbox {
         }
         self.confirmed = self.confirmed.max(id.number);
         while self.unconfirmed.front().is_some_and(|entries| entries.write <= self.confirmed) {
-            self.unconfirmed.pop_front();
+            let confirmed = self.unconfirmed.pop_front();
+            self.unconfirmed_bytes -= confirmed.map_or(0, |entries| entries.bytes);
         }
         true
     }
@@ -176,6 +182,11 @@ impl Outbox {
         self.confirmed
     }
 
+    /// How many bytes of entries the disk has not confirmed.
+    pub(super) fn unconfirmed_bytes(&self) -> u64 {
+        self.unconfirmed_bytes
+    }
+
     pub(super) fn unconfirmed_writes(&self) -> u64 {
         self.issued - self.confirmed
     }
@@ -189,6 +200,25 @@ impl Outbox {
         self.owed_vote = None;
         self.owed_match = None;
     }
+}
+
+/// Entries as records of bounded size, however long the log.
+fn in_records(mut previous: EntryId, entries: Vec<Entry>) -> Vec<Record> {
+    let mut records = Vec::new();
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    for entry in entries {
+        if bytes > 0 && bytes + entry.size() > MAX_RECORD_BYTES {
+            let run = Run::from_log(previous, core::mem::take(&mut part));
+            (previous, bytes) = (run.last(), 0);
+            records.push(Record::Append(run));
+        }
+        bytes += entry.size();
+        part.push(entry);
+    }
+    if !part.is_empty() {
+        records.push(Record::Append(Run::from_log(previous, part)));
+    }
+    records
 }
 
 impl Raft {
@@ -205,6 +235,9 @@ impl Raft {
         self.acknowledge_durable();
     }
 }
+
+/// The most bytes of entries in one record, unless a single entry is larger.
+const MAX_RECORD_BYTES: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {

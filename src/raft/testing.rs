@@ -66,7 +66,6 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
     ];
     let propose_outcome = prop_oneof![
         entry_id().prop_map(ProposeOutcome::Appended),
-        Just(ProposeOutcome::Refused(ProposeRefusal::NotLeader)),
         Just(ProposeOutcome::Refused(ProposeRefusal::Busy)),
     ];
     let votes = prop_oneof![

@@ -43,18 +43,14 @@ impl Requests {
     pub(super) fn on_refused(&mut self, ask: Ask, because: ProposeRefusal, now: u64) {
         let alone = self.copies_mut(ask).is_some_and(|copies| *copies == Copies::None);
         let because = match because {
-            ProposeRefusal::Busy => Some(NotExecuted::Busy),
-            ProposeRefusal::TooLarge { bytes, limit } => {
-                Some(NotExecuted::TooLarge { bytes, limit })
-            }
-            ProposeRefusal::NotLeader => None,
+            ProposeRefusal::Busy => NotExecuted::Busy,
+            ProposeRefusal::TooLarge { bytes, limit } => NotExecuted::TooLarge { bytes, limit },
         };
-        match because {
-            Some(because) if alone && ask != Ask::SESSION => {
-                self.refused_busy += u64::from(because == NotExecuted::Busy);
-                self.finish(ask, Outcome::NotExecuted(because));
-            }
-            Some(_) | None => self.set_retry(ask, Some(now.saturating_add(self.limits.retry))),
+        if alone && ask != Ask::SESSION {
+            self.refused_busy += u64::from(because == NotExecuted::Busy);
+            self.finish(ask, Outcome::NotExecuted(because));
+        } else {
+            self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
         }
     }
 
@@ -93,9 +89,21 @@ impl Requests {
             self.unsent.insert(ask);
             return;
         }
-        *copies = if *copies == Copies::None { copy } else { Copies::Several };
-        if let Copies::Standing(id) = *copies {
-            self.standing.insert((id.index, ask));
+        let before = *copies;
+        let after = if before == Copies::None { copy } else { Copies::Several };
+        *copies = after;
+        if let Copies::Sent { number } = before {
+            // An answer for one of several says nothing of the others.
+            self.numbers.remove(&number);
+        }
+        match after {
+            Copies::Standing(id) => {
+                self.standing.insert((id.index, ask));
+            }
+            Copies::Sent { number } => {
+                self.numbers.insert(number, ask);
+            }
+            Copies::None | Copies::Several => {}
         }
     }
 

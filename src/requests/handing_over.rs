@@ -1,5 +1,7 @@
 //! Handing requests over to the leader, again and again until they are answered.
 
+use alloc::vec::Vec;
+
 use super::copies::Copies;
 use super::own_session::OwnSession;
 use super::{Ask, Kind, Pending, Requests};
@@ -19,7 +21,8 @@ impl Requests {
         let operation = operation.clone();
         let command = Command::Execute { session, sequence, answered_below, operation }.encode();
         let (bytes, limit) = (command.len() as u64, self.limits.entry_bytes);
-        if bytes > limit {
+        // A copy may be under way from when fewer answers were outstanding, and the command shorter.
+        if bytes > limit && self.copies_mut(ask).is_some_and(|copies| *copies == Copies::None) {
             let because = NotExecuted::TooLarge { bytes, limit };
             return self.finish(ask, Outcome::NotExecuted(because));
         }
@@ -27,7 +30,7 @@ impl Requests {
     }
 
     pub(super) fn hand_over_opening(&mut self, raft: &mut Raft, now: u64) {
-        if matches!(self.session, OwnSession::Opening { copies, .. } if !copies.is_standing()) {
+        if matches!(self.session, OwnSession::Opening { .. }) {
             let command = Command::OpenSession { owner: self.me }.encode();
             self.hand_over_copy(Ask::SESSION, command, raft, now);
         }
@@ -38,7 +41,6 @@ impl Requests {
         match raft.propose(number, command) {
             Handed::Taken(id) => self.add_copy(ask, Copies::Standing(id)),
             Handed::Sent => {
-                self.numbers.insert(number, ask);
                 self.add_copy(ask, Copies::Sent { number });
                 self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
             }
@@ -72,11 +74,17 @@ impl Requests {
         }
     }
 
-    /// There is another leader, who may know nothing of what its predecessor was handed.
-    pub(super) fn hand_over_again(&mut self) {
-        self.unsent.extend(self.pending.keys());
-        if matches!(self.session, OwnSession::Opening { .. }) {
-            self.unsent.insert(Ask::SESSION);
+    /// There is another leader, who may know nothing of what its predecessor was handed. A copy that
+    /// stands in a log has a while to be committed or superseded, which tells more than another copy
+    /// would; but its index may never be reached again.
+    pub(super) fn hand_over_again(&mut self, now: u64) {
+        let asks: Vec<Ask> = self.pending.keys().copied().chain([Ask::SESSION]).collect();
+        for ask in asks {
+            if self.copies_mut(ask).is_some_and(|copies| copies.is_standing()) {
+                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            } else {
+                self.unsent.insert(ask);
+            }
         }
     }
 }

@@ -162,7 +162,7 @@ impl Requests {
 
     pub(crate) fn on_notice(&mut self, notice: Notice, now: u64) {
         match notice {
-            Notice::LeaderChanged => self.hand_over_again(),
+            Notice::LeaderChanged => self.hand_over_again(now),
             Notice::ReadReady { read, index } => {
                 if let Some(ask) = self.numbers.remove(&read) {
                     self.on_readable(ask, index);
@@ -241,11 +241,7 @@ impl Requests {
             }
             match self.pending.get(&ask).map(|pending| &pending.kind) {
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
-                Some(
-                    Kind::Read { ready: Some(_), .. }
-                    | Kind::Command { copies: Copies::Standing(_), .. },
-                )
-                | None => {}
+                Some(Kind::Read { ready: Some(_), .. }) | None => {}
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
             }
         }
@@ -376,7 +372,7 @@ impl Kind {
     fn bytes(&self) -> u64 {
         match self {
             Self::Command { bytes, .. } => *bytes,
-            Self::Read { .. } => 0,
+            Self::Read { query, .. } => query.size(),
         }
     }
 

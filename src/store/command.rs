@@ -83,6 +83,19 @@ impl Operation {
     }
 }
 
+impl Query {
+    /// How many bytes of names and keys it holds.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Map { name, query: MapQuery::Get(keys) } => {
+                name.as_str().len() as u64 + keys.iter().map(Bytes::len_u64).sum::<u64>()
+            }
+            Self::Map { name, query: MapQuery::Len } => name.as_str().len() as u64,
+        }
+    }
+}
+
 impl MapCommand {
     fn size(&self) -> u64 {
         match self {
