@@ -293,10 +293,13 @@ mod tests {
     use crate::codec::{Address, Header};
     use crate::config::Birth;
     use crate::event::Role;
+    use crate::raft::entries::Run;
     use crate::raft::message::Message;
     use crate::raft::testing::any_message;
     use crate::stored::Record;
-    use crate::types::{GroupId, Identity, Incarnation, Life, NodeId, Peer, RequestId, Term};
+    use crate::types::{
+        EntryId, GroupId, Identity, Incarnation, Life, NodeId, Peer, RequestId, Term,
+    };
     use crate::{Envelope, Write};
 
     const SCORES: Map<u8, u64> = Map::new("scores");
@@ -460,6 +463,24 @@ mod tests {
         assert_eq!(outputs.len(), 1, "{outputs:?}");
         assert!(matches!(outputs[0], Output::Event(Event::EnvelopeDropped { .. })));
         assert_eq!(node.idle_ticks(), Ticks::FOREVER);
+    }
+
+    #[test]
+    fn entries_that_rewrite_what_their_leader_sent_before_are_dropped() {
+        let mut driver = driver();
+        let last = driver.node.status().last;
+        let (term, older) = (Term::new(9), Term::new(8));
+        let noops = |term, count| Run::new(last, vec![(term, Payload::Noop); count]);
+        let append = |run: Result<Run, _>, commit| {
+            let run = run.expect("terms do not fall");
+            Act::Forge((Message::AppendEntries { term, run, commit }, 2, true))
+        };
+        driver.act(&append(noops(term, 5), last.index));
+        assert_eq!(driver.node.status().last, EntryId::new(last.index.plus(5), term));
+        driver.act(&append(noops(older, 1), last.index.plus(5)));
+        let status = driver.node.status();
+        assert_eq!(status.last, EntryId::new(last.index.plus(5), term));
+        assert_eq!((status.committed, status.counters.impossible_messages), (last.index, 1));
     }
 
     #[test]
