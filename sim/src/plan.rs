@@ -149,6 +149,10 @@ impl Plan {
     fn standard(settings: &Settings) -> Self {
         let knobs = Knobs::new(1);
         let tick = 100_000;
+        let mut load = Load::new();
+        if settings.profile == Profile::Calm {
+            (load.quiet, load.burst) = (0, 0);
+        }
         Self {
             nodes: 3,
             clients: 4,
@@ -161,7 +165,7 @@ impl Plan {
             disk: (100, 5_000),
             tick,
             knobs,
-            load: Load::new(),
+            load,
             search_steps: settings.search_steps,
         }
     }
