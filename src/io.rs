@@ -10,9 +10,9 @@ use crate::{Envelope, Write};
 /// One thing that happened to a node.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Time passed. `Tick(n)` is exactly n times `Tick(1)`: if that is more than a step may do, the
-    /// rest goes on at the next tick, `Tick(0)` included, and
-    /// [`Node::idle_ticks`](crate::Node::idle_ticks) says 0 until then.
+    /// Time passed. `Tick(n)` is exactly n times `Tick(1)`, for n up to 2³². If that wakes the node more
+    /// often than a step may, the rest goes on at the next tick; as long as
+    /// [`Node::idle_ticks`](crate::Node::idle_ticks) says 0, feed `Tick(0)` before anything else.
     Tick(Ticks),
     /// An envelope addressed to this node arrived.
     Receive(Envelope),

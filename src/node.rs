@@ -54,7 +54,8 @@ impl Node {
     /// with [`new`](Node::new), the first step asks for a write, which replaces the file.
     ///
     /// # Errors
-    /// When the configuration is not valid, or the image is empty or another node's.
+    /// When the configuration is not valid; or the image is empty, another node's, or of no state a
+    /// node can be in; or this incarnation has been started too often.
     pub fn restore(config: Config, stored: Stored) -> Result<Self, RestoreError> {
         config.check().map_err(RestoreError::Config)?;
         let peer = stored.peer().ok_or(RestoreError::Empty)?;
@@ -140,7 +141,7 @@ impl Node {
     }
 
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once
-    /// they have woken the node often, or there is more to apply than a step may, the rest waits.
+    /// they have woken the node often, the rest waits.
     fn tick(&mut self, ticks: Ticks) -> Vec<Output> {
         let mut outputs = Vec::new();
         self.owed_ticks = self.owed_ticks.saturating_add(ticks.get()).min(MOST_OWED_TICKS);
@@ -157,9 +158,6 @@ impl Node {
             self.raft.tick(self.now);
             self.requests.on_tick(self.now, self.raft.group().is_some());
             self.settle(&mut outputs);
-            if self.has_work_left() {
-                break;
-            }
         }
         outputs
     }
@@ -277,10 +275,10 @@ impl Node {
     }
 }
 
-/// The most ticks that may be owed: some years, whatever a tick is.
+/// The most ticks that may be owed; what is fed beyond them is lost.
 const MOST_OWED_TICKS: u64 = 1 << 32;
 /// How often ticks may wake the node in one step.
-const MOST_WAKES: usize = 256;
+const MOST_WAKES: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -168,7 +168,8 @@ impl Raft {
     /// leader's, so the commit index goes no further.
     fn on_leader_commit(&mut self, commit: Index) {
         let matched = self.matched;
-        if commit <= matched {
+        // Short of an entry of its own term, the leader does not know itself what is committed.
+        if commit <= matched && self.log.term_at(commit) == Some(self.hard.term) {
             self.caught_up_at.get_or_insert(commit);
         }
         self.commit_to(commit.min(matched));

@@ -20,7 +20,9 @@ impl Raft {
         self.role = Role::Follower(Follower::new(None, self.now, timeout));
         if self.meeting.is_some() {
             self.ask_around();
-        } else if self.membership.configuration().len() == 1 || self.log.last().index.get() == 1 {
+        } else if self.may_campaign()
+            && (self.membership.configuration().len() == 1 || self.log.last().index.get() == 1)
+        {
             // Nobody else can lead a group of one, and nobody has led one just founded.
             self.become_pre_candidate();
         } else {

@@ -1,16 +1,26 @@
-//! LC: every committed entry is in the log of every later leader at its election (Raft §5.4).
+//! LC: every committed entry is in the log of every later leader at its election (Raft §5.4), since no
+//! vote goes to a log that is less up to date than the voter's (Raft §5.4.1).
 
-use hamok::{EntryId, Index, Term};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{elections, holds};
+use hamok::{Claim, EntryId, Index, Output, Peer, Term};
+
+use super::{claims, elections, holds};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Knows the term of every committed entry. Of a new leader it looks at the last one committed in an
 /// earlier term; by log matching, what stands before it is right when it is.
+///
+/// A vote for a log that is behind does harm only if that log wins and lacks what was committed. So
+/// the votes are looked at themselves: each as it is first written, against where the candidate's log
+/// ended when it asked.
 #[derive(Debug, Default)]
 pub(super) struct LeaderCompleteness {
     /// In order of the index, hence of the term.
     committed: Vec<Term>,
+    /// Where the log of each candidate ended when it asked for votes.
+    asked: BTreeMap<(Peer, Term), EntryId>,
+    voted: BTreeSet<(Peer, Term)>,
 }
 
 impl LeaderCompleteness {
@@ -22,6 +32,39 @@ impl LeaderCompleteness {
             None => EntryId::ZERO,
         }
     }
+
+    fn on_votes(
+        &mut self,
+        cluster: &ClusterSeen<'_>,
+        step: &StepSeen<'_>,
+    ) -> Result<(), Violation> {
+        let image = &cluster.node(step.node).issued;
+        for (envelope, claim) in claims(step) {
+            if let Claim::Voted { term, candidate } = claim
+                && candidate == envelope.from().peer
+            {
+                self.asked.insert((candidate, term), image.last());
+            }
+        }
+        let writes = step.outputs.iter().any(|output| matches!(output, Output::Persist(_)));
+        let (true, Some(voter), Some(candidate)) = (writes, image.peer(), image.vote()) else {
+            return Ok(());
+        };
+        let (term, ours) = (image.term(), image.last());
+        if !self.voted.insert((voter, term)) || voter == candidate {
+            return Ok(());
+        }
+        match self.asked.get(&(candidate, term)) {
+            Some(theirs) if (theirs.term, theirs.index) < (ours.term, ours.index) => {
+                let text = format!(
+                    "a vote goes to a log at least as up to date as the voter's, but {voter}, whose \
+                     log ends with {ours}, votes in {term} for {candidate}, whose log ends with {theirs}"
+                );
+                Err(Violation::new(CODE, Some(step.node), text))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 impl Checker for LeaderCompleteness {
@@ -30,6 +73,7 @@ impl Checker for LeaderCompleteness {
     }
 
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        self.on_votes(cluster, step)?;
         let log = &cluster.node(step.node).issued;
         for term in elections(step) {
             let committed = self.last_before(term);
@@ -53,7 +97,7 @@ const CODE: &str = "LC";
 
 #[cfg(test)]
 mod tests {
-    use hamok::{Event, Output, Role, Stored};
+    use hamok::{Event, NodeId, Role, Stored};
 
     use super::*;
     use crate::checker::testing::{Seen, Story, assert_accepts, assert_objects};
@@ -85,9 +129,23 @@ mod tests {
     }
 
     #[test]
+    fn a_vote_for_a_log_that_is_behind_is_reported() {
+        let story = Story::led_next_by(NodeId::new(2)).but(|seen| {
+            let asks = seen.before.term.get() > 2
+                && seen.envelopes().any(|envelope| envelope.kind() == "RequestVote");
+            if asks {
+                seen.own().issued = Stored::new();
+            }
+            asks
+        });
+        assert_objects(LeaderCompleteness::default(), &story, "whose log ends with 0@0");
+    }
+
+    #[test]
     fn what_a_later_term_committed_is_not_asked_of_an_earlier_leader() {
         let [one, two, four] = [1, 2, 4].map(Term::new);
-        let checker = LeaderCompleteness { committed: vec![one, one, two, four] };
+        let checker =
+            LeaderCompleteness { committed: vec![one, one, two, four], ..Default::default() };
         assert_eq!(checker.last_before(one), EntryId::ZERO);
         assert_eq!(checker.last_before(two), EntryId::new(Index::new(2), one));
         assert_eq!(checker.last_before(four), EntryId::new(Index::new(3), two));
