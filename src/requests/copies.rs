@@ -34,7 +34,7 @@ impl Requests {
         *copies = Copies::None;
         self.set_retry(ask, None);
         match outcome {
-            ProposeOutcome::Appended(id) => self.add_copy(ask, Copies::Standing(id)),
+            ProposeOutcome::Appended(id) => self.on_standing(ask, id, now),
             ProposeOutcome::Refused(because) => self.on_refused(ask, because, now),
         }
     }
@@ -79,6 +79,14 @@ impl Requests {
                 self.unsent.insert(ask);
             }
         }
+    }
+
+    /// A copy stands in a log. It will be committed or superseded; but if the log is lost, its index
+    /// may never be reached again, so it is not waited for without end.
+    pub(super) fn on_standing(&mut self, ask: Ask, id: EntryId, now: u64) {
+        self.add_copy(ask, Copies::Standing(id));
+        let patience = STANDING_PATIENCE.saturating_mul(self.limits.retry);
+        self.set_retry(ask, Some(now.saturating_add(patience)));
     }
 
     pub(super) fn add_copy(&mut self, ask: Ask, copy: Copies) {
@@ -134,3 +142,6 @@ impl Requests {
         }
     }
 }
+
+/// How many election time-outs a copy that stands in a log may take to be applied.
+const STANDING_PATIENCE: u64 = 4;

@@ -39,7 +39,7 @@ impl Requests {
     pub(super) fn hand_over_copy(&mut self, ask: Ask, command: Bytes, raft: &mut Raft, now: u64) {
         let number = self.number();
         match raft.propose(number, command) {
-            Handed::Taken(id) => self.add_copy(ask, Copies::Standing(id)),
+            Handed::Taken(id) => self.on_standing(ask, id, now),
             Handed::Sent => {
                 self.add_copy(ask, Copies::Sent { number });
                 self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
