@@ -8,14 +8,15 @@ use core::marker::PhantomData;
 use super::Types;
 use super::codec::{Codec, EncodeError, Postcard, ValueError};
 use super::map::bytes;
-use crate::store::{MapStore, Slot};
+use crate::bytes::Bytes;
+use crate::store::{CollectionRef, Slot};
 
 /// What one node holds of a map: immediate to read, and possibly behind the group.
 ///
 /// A map that no command has named yet reads as an empty one. The order is that of insertion, the
 /// same on all nodes. Costs are given for a map of *n* entries.
 pub struct MapView<'a, K, V, C = Postcard> {
-    store: Option<&'a MapStore>,
+    map: Option<CollectionRef<'a>>,
     types: Types<K, V, C>,
 }
 
@@ -30,14 +31,15 @@ pub enum ViewError {
 }
 
 impl<'a, K, V, C> MapView<'a, K, V, C> {
-    pub(crate) const fn new(store: Option<&'a MapStore>) -> Self {
-        Self { store, types: PhantomData }
+    pub(crate) const fn new(map: Option<CollectionRef<'a>>) -> Self {
+        Self { map, types: PhantomData }
     }
 
     /// How many entries there are. O(1).
     #[must_use]
     pub fn len(&self) -> usize {
-        self.store.map_or(0, MapStore::len)
+        let len = self.map.map_or(0, CollectionRef::len);
+        usize::try_from(len).expect("entries in memory are counted by a usize")
     }
 
     /// Whether there are no entries. O(1).
@@ -46,12 +48,12 @@ impl<'a, K, V, C> MapView<'a, K, V, C> {
         self.len() == 0
     }
 
-    pub(super) fn slot(&self, key: &[u8]) -> Option<&'a Slot> {
-        self.store.and_then(|map| map.get(key))
+    pub(super) fn slot(&self, key: &Bytes) -> Option<&'a Slot> {
+        self.map.and_then(|map| map.get(key))
     }
 
     fn slots(&self) -> impl DoubleEndedIterator<Item = &'a Slot> + use<'a, K, V, C> {
-        self.store.into_iter().flat_map(MapStore::slots)
+        self.map.into_iter().flat_map(CollectionRef::slots)
     }
 }
 

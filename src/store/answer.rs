@@ -35,6 +35,15 @@ impl Answer {
         OVERHEAD + content
     }
 
+    /// How many things it consists of, itself included.
+    pub(super) fn items(&self) -> u64 {
+        1 + match &self.0 {
+            Content::Nothing | Content::Flag(_) | Content::Count(_) | Content::Session(_) => 0,
+            Content::Entries(entries) => entries.len() as u64,
+            Content::Keys(keys) => keys.len() as u64,
+        }
+    }
+
     /// A digest of the result.
     pub(crate) fn digest(&self) -> u64 {
         let kind = |code| Digest::of(Kind::Answer).number(code);

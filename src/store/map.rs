@@ -1,109 +1,65 @@
 //! The replicated map: keys and values are bytes, kept in the order in which keys were inserted.
-//!
-//! There is no hash table in it: growing one would stall a single step for as long as the whole
-//! table takes to move.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::answer::{Answer, Content};
 use super::change::MapChange;
+use super::collections::{CollectionMut, CollectionRef};
 use super::command::{MapCommand, MapQuery};
-use super::digest::{Digest, Kind, SetDigest};
 use crate::bytes::Bytes;
 use crate::types::Index;
 
-/// One replicated map.
-#[derive(Debug, Default)]
-pub(crate) struct MapStore {
-    positions: BTreeMap<Bytes, u64>,
-    slots: BTreeMap<u64, Slot>,
-    /// Never used before, and never used again once it is.
-    next_position: u64,
-    digest: SetDigest,
+/// Reads a map. One that no command has named reads as an empty one.
+pub(super) fn query(map: Option<CollectionRef<'_>>, query: &MapQuery) -> Answer {
+    Answer(match query {
+        MapQuery::Get(keys) => {
+            let found = keys.iter().filter_map(|key| map.and_then(|map| map.get(key)));
+            Content::Entries(found.map(|slot| (slot.key.clone(), slot.value.clone())).collect())
+        }
+        MapQuery::Len => Content::Count(map.map_or(0, CollectionRef::len)),
+    })
 }
 
-/// What a map holds for one key.
+/// One command on a map being run.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) key: Bytes,
-    pub(crate) value: Bytes,
-    /// The entry that wrote the value last.
-    pub(crate) version: Index,
+pub(super) struct MapRun<'a> {
+    pub(super) map: CollectionMut<'a>,
+    pub(super) index: Index,
+    /// There is one per entry touched, in the order given.
+    pub(super) changes: Vec<MapChange>,
 }
 
-impl MapStore {
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Slot> {
-        self.positions.get(key).and_then(|position| self.slots.get(position))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// In insertion order.
-    pub(crate) fn slots(&self) -> impl DoubleEndedIterator<Item = &Slot> {
-        self.slots.values()
-    }
-
-    pub(super) fn query(&self, query: &MapQuery) -> Answer {
-        Answer(match query {
-            MapQuery::Get(keys) => {
-                let found = keys.iter().filter_map(|key| self.get(key));
-                Content::Entries(found.map(|slot| (slot.key.clone(), slot.value.clone())).collect())
-            }
-            MapQuery::Len => Content::Count(self.slots.len() as u64),
-        })
-    }
-
-    /// Runs one command. Of the changes, there is one per entry touched, in the order given.
-    pub(super) fn execute(
-        &mut self,
-        index: Index,
-        command: MapCommand,
-        changes: &mut Vec<MapChange>,
-    ) -> Answer {
+impl MapRun<'_> {
+    pub(super) fn execute(&mut self, command: MapCommand) -> Answer {
         Answer(match command {
-            MapCommand::Set(entries) => Content::Entries(self.set(index, entries, changes)),
-            MapCommand::Insert(entries) => Content::Entries(self.insert(index, entries, changes)),
+            MapCommand::Set(entries) => Content::Entries(self.set(entries)),
+            MapCommand::Insert(entries) => Content::Entries(self.insert(entries)),
             MapCommand::UpdateIf { key, value, expected } => {
-                let holds = self.get(&key).is_some_and(|slot| slot.value == expected);
-                Content::Flag(holds && self.write(index, key, value, changes).is_some())
+                let holds = self.map.get(&key).is_some_and(|slot| slot.value == expected);
+                Content::Flag(holds && self.write(key, value).is_some())
             }
             MapCommand::UpdateIfVersion { key, value, version } => {
-                let holds = self.get(&key).is_some_and(|slot| slot.version == version);
-                Content::Flag(holds && self.write(index, key, value, changes).is_some())
+                let holds = self.map.get(&key).is_some_and(|slot| slot.version == version);
+                Content::Flag(holds && self.write(key, value).is_some())
             }
-            MapCommand::Remove(keys) => Content::Entries(self.remove(&keys, changes)),
+            MapCommand::Remove(keys) => Content::Entries(self.remove(&keys)),
             MapCommand::RemoveIf { key, expected } => {
-                let holds = self.get(&key).is_some_and(|slot| slot.value == expected);
-                Content::Flag(holds && !self.remove(&[key], changes).is_empty())
+                let holds = self.map.get(&key).is_some_and(|slot| slot.value == expected);
+                Content::Flag(holds && !self.remove(&[key]).is_empty())
             }
             MapCommand::Delete(keys) => {
-                let removed = self.remove(&keys, changes);
+                let removed = self.remove(&keys);
                 Content::Keys(removed.into_iter().map(|(key, _)| key).collect())
             }
-            MapCommand::Clear => Content::Count(self.clear(changes)),
+            MapCommand::Clear => Content::Count(self.clear()),
         })
-    }
-
-    pub(super) fn digest(&self, name: &str) -> Digest {
-        Digest::of(Kind::Map)
-            .bytes(name.as_bytes())
-            .number(self.next_position)
-            .number(self.digest.get())
     }
 
     /// The previous values, of those that had one.
-    fn set(
-        &mut self,
-        index: Index,
-        entries: Vec<(Bytes, Bytes)>,
-        changes: &mut Vec<MapChange>,
-    ) -> Vec<(Bytes, Bytes)> {
+    fn set(&mut self, entries: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
         let mut previous = Vec::new();
         for (key, value) in entries {
-            if let Some(old) = self.write(index, key.clone(), value, changes) {
+            if let Some(old) = self.write(key.clone(), value) {
                 previous.push((key, old));
             }
         }
@@ -111,81 +67,47 @@ impl MapStore {
     }
 
     /// The values in the way, which stay.
-    fn insert(
-        &mut self,
-        index: Index,
-        entries: Vec<(Bytes, Bytes)>,
-        changes: &mut Vec<MapChange>,
-    ) -> Vec<(Bytes, Bytes)> {
+    fn insert(&mut self, entries: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
         let mut existing = Vec::new();
         for (key, value) in entries {
-            match self.get(&key) {
+            match self.map.get(&key) {
                 Some(slot) => existing.push((key, slot.value.clone())),
                 None => {
-                    self.write(index, key, value, changes);
+                    self.write(key, value);
                 }
             }
         }
         existing
     }
 
-    fn remove(&mut self, keys: &[Bytes], changes: &mut Vec<MapChange>) -> Vec<(Bytes, Bytes)> {
+    fn remove(&mut self, keys: &[Bytes]) -> Vec<(Bytes, Bytes)> {
         let mut removed = Vec::new();
         for key in keys {
-            let Some(position) = self.positions.remove(key) else { continue };
-            let slot = self.slots.remove(&position).expect("every position has a slot");
-            self.digest.remove(slot.digest(position));
-            changes.push(MapChange::Remove { key: slot.key.clone(), value: slot.value.clone() });
+            let Some(slot) = self.map.remove(key) else { continue };
+            self.changes
+                .push(MapChange::Remove { key: slot.key.clone(), value: slot.value.clone() });
             removed.push((slot.key, slot.value));
         }
         removed
     }
 
     /// How many entries there were. Nothing changes, and nothing is reported, if there were none.
-    fn clear(&mut self, changes: &mut Vec<MapChange>) -> u64 {
-        let removed = self.slots.len() as u64;
+    fn clear(&mut self) -> u64 {
+        let removed = self.map.clear();
         if removed > 0 {
-            *self = Self { next_position: self.next_position, ..Self::default() };
-            changes.push(MapChange::Clear);
+            self.changes.push(MapChange::Clear);
         }
         removed
     }
 
     /// Writes one entry: a key that is there keeps its position. The previous value, if any.
-    fn write(
-        &mut self,
-        version: Index,
-        key: Bytes,
-        value: Bytes,
-        changes: &mut Vec<MapChange>,
-    ) -> Option<Bytes> {
-        if let Some(&position) = self.positions.get(&key) {
-            let slot = self.slots.get_mut(&position).expect("every position has a slot");
-            self.digest.remove(slot.digest(position));
-            let old = core::mem::replace(&mut slot.value, value.clone());
-            slot.version = version;
-            self.digest.add(slot.digest(position));
-            changes.push(MapChange::Update { key, old: old.clone(), new: value });
-            return Some(old);
-        }
-        let position = self.next_position;
-        self.next_position += 1;
-        let slot = Slot { key: key.clone(), value: value.clone(), version };
-        self.digest.add(slot.digest(position));
-        self.slots.insert(position, slot);
-        self.positions.insert(key.clone(), position);
-        changes.push(MapChange::Insert { key, value });
-        None
-    }
-}
-
-impl Slot {
-    fn digest(&self, position: u64) -> Digest {
-        Digest::of(Kind::MapSlot)
-            .bytes(&self.key)
-            .bytes(&self.value)
-            .number(self.version.get())
-            .number(position)
+    fn write(&mut self, key: Bytes, value: Bytes) -> Option<Bytes> {
+        let old = self.map.write(key.clone(), value.clone(), self.index);
+        self.changes.push(match &old {
+            Some(old) => MapChange::Update { key, old: old.clone(), new: value },
+            None => MapChange::Insert { key, value },
+        });
+        old
     }
 }
 
@@ -194,7 +116,9 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec;
 
+    use super::super::collections::{CollectionKind, Collections};
     use super::super::draws::Draws;
+    use super::super::name::Name;
     use super::*;
 
     fn bytes(text: &str) -> Bytes {
@@ -209,24 +133,26 @@ mod tests {
         keys.iter().map(|key| bytes(key)).collect()
     }
 
-    fn run(map: &mut MapStore, index: u64, command: MapCommand) -> (String, String) {
-        let mut changes = Vec::new();
-        let answer = map.execute(Index::new(index), command, &mut changes);
+    /// Runs a command on the map "m".
+    fn run(maps: &mut Collections, index: u64, command: MapCommand) -> (String, String) {
+        let name = Name::new("m").expect("short");
+        let (answer, changes) = maps.edit(&name, CollectionKind::Map, |map: CollectionMut<'_>| {
+            let mut run = MapRun { map, index: Index::new(index), changes: Vec::new() };
+            (run.execute(command), run.changes)
+        });
+        maps.check();
         let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
         (answer.to_string(), changes.join("; "))
     }
 
-    fn content(map: &MapStore) -> String {
-        map.query(&MapQuery::Get(map.slots().map(|slot| slot.key.clone()).collect())).to_string()
+    fn held(maps: &Collections) -> Vec<(Bytes, Bytes)> {
+        let slots = maps.get("m").into_iter().flat_map(CollectionRef::slots);
+        slots.map(|slot| (slot.key.clone(), slot.value.clone())).collect()
     }
 
-    /// The digest, from the state alone.
-    fn digest_anew(map: &MapStore) -> SetDigest {
-        let mut digest = SetDigest::default();
-        for (position, slot) in &map.slots {
-            digest.add(slot.digest(*position));
-        }
-        digest
+    fn content(maps: &Collections) -> String {
+        let keys = held(maps).into_iter().map(|(key, _)| key).collect();
+        query(maps.get("m"), &MapQuery::Get(keys)).to_string()
     }
 
     #[test]
@@ -274,45 +200,52 @@ mod tests {
             (Clear, "2", "clear", r#"{}"#),
             (Clear, "0", "", r#"{}"#),
         ];
-        let mut map = MapStore::default();
+        let mut maps = Collections::new();
         for (index, (command, answer, changes, holds)) in (1..).zip(script) {
             let shown = alloc::format!("{index}: {command:?}");
-            let (was_answered, was_changed) = run(&mut map, index, command);
+            let (was_answered, was_changed) = run(&mut maps, index, command);
             assert_eq!((&*was_answered, &*was_changed), (answer, changes), "{shown}");
-            assert_eq!(content(&map), holds, "{shown}");
-            assert_eq!(map.digest, digest_anew(&map), "{shown}");
+            assert_eq!(content(&maps), holds, "{shown}");
         }
     }
 
     #[test]
     fn queries_answer_in_the_order_asked() {
-        let mut map = MapStore::default();
-        run(&mut map, 1, MapCommand::Set(pairs(&[("a", "1"), ("b", ""), ("", "0")])));
-        let query = MapQuery::Get(keys(&["", "z", "b", "b"]));
-        assert_eq!(map.query(&query).to_string(), r#"{"" = "0", "b" = "", "b" = ""}"#);
-        assert_eq!(map.query(&MapQuery::Len).to_string(), "3");
+        let mut maps = Collections::new();
+        assert_eq!(query(maps.get("m"), &MapQuery::Len).to_string(), "0");
+        run(&mut maps, 1, MapCommand::Set(pairs(&[("a", "1"), ("b", ""), ("", "0")])));
+        let get = MapQuery::Get(keys(&["", "z", "b", "b"]));
+        let answer = query(maps.get("m"), &get);
+        assert_eq!(answer.to_string(), r#"{"" = "0", "b" = "", "b" = ""}"#);
+        assert_eq!(query(maps.get("m"), &MapQuery::Len).to_string(), "3");
     }
 
     #[test]
     fn the_digest_tells_apart_values_order_versions_and_what_comes_next() {
         let digest = |commands: &[MapCommand]| {
-            let mut map = MapStore::default();
+            let mut maps = Collections::new();
             for (index, command) in (1..).zip(commands) {
-                run(&mut map, index, command.clone());
+                run(&mut maps, index, command.clone());
             }
-            map.digest("m")
+            maps.digest()
+        };
+        let other_name = || {
+            let mut maps = Collections::new();
+            maps.edit(&Name::new("n").expect("short"), CollectionKind::Map, |_| ());
+            maps.digest()
         };
         let set = |entries| MapCommand::Set(pairs(entries));
         let noop = || set(&[]);
         let states = [
             digest(&[]),
+            digest(&[noop()]),
             digest(&[set(&[("a", "1")])]),
             digest(&[set(&[("a", "2")])]),
             digest(&[noop(), set(&[("a", "1")])]),
             digest(&[set(&[("a", "1"), ("b", "2")])]),
             digest(&[set(&[("b", "2"), ("a", "1")])]),
             digest(&[set(&[("a", "1")]), MapCommand::Clear]),
-            MapStore::default().digest("n"),
+            other_name(),
         ];
         for (position, state) in states.iter().enumerate() {
             assert!(!states[..position].contains(state), "state {position}");
@@ -322,7 +255,7 @@ mod tests {
     #[test]
     fn random_operations_agree_with_a_plain_list() {
         let mut draws = Draws::new(1);
-        let mut map = MapStore::default();
+        let mut maps = Collections::new();
         let mut list: Vec<(Bytes, Bytes)> = Vec::new();
         for index in 1..3000 {
             let key = bytes(&draws.below(12).to_string());
@@ -357,12 +290,13 @@ mod tests {
                     MapCommand::Remove(vec![key])
                 }
             };
-            run(&mut map, index, command);
-            let held: Vec<_> =
-                map.slots().map(|slot| (slot.key.clone(), slot.value.clone())).collect();
-            assert_eq!(held, list, "after {index}");
-            assert_eq!(map.digest, digest_anew(&map), "after {index}");
-            assert_eq!(map.positions.len(), map.len(), "after {index}");
+            run(&mut maps, index, command);
+            assert_eq!(held(&maps), list, "after {index}");
+            if draws.below(4) == 0 {
+                let left = maps.spend(&mut draws.below(6));
+                maps.check();
+                assert!(left || maps.spend(&mut 0) == left, "after {index}");
+            }
         }
     }
 }

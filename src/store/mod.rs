@@ -7,6 +7,7 @@
 
 mod answer;
 mod change;
+mod collections;
 mod command;
 mod digest;
 #[cfg(test)]
@@ -17,11 +18,12 @@ mod session;
 mod table;
 mod waste;
 
-use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use self::digest::{Digest, Kind, SetDigest};
+use self::collections::{CollectionMut, Collections};
+use self::digest::{Digest, Kind};
+use self::map::MapRun;
 use self::session::{Admission, Opening, Sessions};
 use crate::config::SessionLimits;
 use crate::io::{Outcome, Place};
@@ -31,18 +33,18 @@ pub use self::answer::Answer;
 pub(crate) use self::answer::Content;
 pub use self::change::Change;
 pub(crate) use self::change::{ChangeKind, MapChange};
+pub(crate) use self::collections::{CollectionKind, CollectionRef, Slot};
 pub(crate) use self::command::{Command, CommandError, MapCommand, MapQuery, Operation, Query};
-pub(crate) use self::map::{MapStore, Slot};
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
+pub(crate) use self::waste::Waste;
 
 /// The replicated state.
 #[derive(Debug)]
 pub(crate) struct Store {
     sessions: Sessions,
-    maps: BTreeMap<Name, MapStore>,
-    /// Over the maps.
-    collections: SetDigest,
+    collections: Collections,
+    waste: Waste,
 }
 
 /// What a command did.
@@ -71,8 +73,8 @@ impl Store {
     pub(crate) fn new() -> Self {
         Self {
             sessions: Sessions::new(SessionLimits::default()),
-            maps: BTreeMap::new(),
-            collections: SetDigest::default(),
+            collections: Collections::new(),
+            waste: Waste::default(),
         }
     }
 
@@ -113,10 +115,7 @@ impl Store {
     pub(crate) fn query(&self, query: &Query) -> Answer {
         match query {
             Query::Nothing => Answer(Content::Nothing),
-            Query::Map { name, query } => match self.maps.get(name) {
-                Some(map) => map.query(query),
-                None => MapStore::default().query(query),
-            },
+            Query::Map { name, query } => map::query(self.map(name.as_str()), query),
         }
     }
 
@@ -130,7 +129,7 @@ impl Store {
             .number(max_reply_bytes)
             .number(lifetime_entries)
             .number(self.sessions.digest())
-            .number(self.collections.get())
+            .number(self.collections.digest())
             .get()
     }
 
@@ -145,8 +144,37 @@ impl Store {
     }
 
     /// The map of that name, if a command ever named it.
-    pub(crate) fn map(&self, name: &str) -> Option<&MapStore> {
-        self.maps.get(name)
+    pub(crate) fn map(&self, name: &str) -> Option<CollectionRef<'_>> {
+        self.collections.get(name)
+    }
+
+    /// The names, kinds and lengths of all collections, in the order of the names.
+    pub(crate) fn collections(&self) -> impl Iterator<Item = (&Name, CollectionKind, u64)> {
+        self.collections.iter()
+    }
+
+    /// Frees about `elements` of what was cleared, closed or thrown away. Whether more is left.
+    ///
+    /// It changes nothing that shows.
+    pub(crate) fn sweep(&mut self, mut elements: u64) -> bool {
+        let budget = &mut elements;
+        let sessions = self.sessions.spend(budget);
+        let collections = self.collections.spend(budget);
+        let waste = self.waste.spend(budget);
+        sessions || collections || waste
+    }
+
+    /// Takes waste to be freed by [`sweep`](Self::sweep). O(1).
+    pub(crate) fn discard(&mut self, waste: Waste) {
+        self.waste.append(waste);
+    }
+
+    /// Throws the whole state away. O(1).
+    pub(crate) fn into_waste(self) -> Waste {
+        let Self { sessions, collections, mut waste } = self;
+        sessions.discard(&mut waste);
+        collections.discard(&mut waste);
+        waste
     }
 }
 
@@ -201,18 +229,14 @@ impl Run<'_> {
     }
 
     fn map(&mut self, name: Name, command: MapCommand) -> Answer {
-        let Store { maps, collections, .. } = &mut *self.store;
-        let map = maps.entry(name.clone()).or_insert_with(|| {
-            let map = MapStore::default();
-            collections.add(map.digest(name.as_str()));
-            map
-        });
-        let mut changes = Vec::new();
-        collections.remove(map.digest(name.as_str()));
-        let answer = map.execute(self.index, command, &mut changes);
-        collections.add(map.digest(name.as_str()));
+        let index = self.index;
+        let run = |map: CollectionMut<'_>| {
+            let mut run = MapRun { map, index, changes: Vec::new() };
+            (run.execute(command), run.changes)
+        };
+        let (answer, changes) = self.store.collections.edit(&name, CollectionKind::Map, run);
         self.changes.extend(changes.into_iter().map(|change| Change {
-            index: self.index,
+            index,
             name: name.clone(),
             kind: ChangeKind::Map(change),
         }));
@@ -265,15 +289,6 @@ mod tests {
         }
     }
 
-    /// The sum over the maps, from them alone.
-    fn collections_anew(store: &Store) -> SetDigest {
-        let mut digest = SetDigest::default();
-        for (name, map) in &store.maps {
-            digest.add(map.digest(name.as_str()));
-        }
-        digest
-    }
-
     #[test]
     fn a_copy_of_a_command_has_the_first_result_and_no_effect() {
         let mut store = Store::new();
@@ -287,7 +302,8 @@ mod tests {
         assert_eq!(outcome(&copy), (outcome(&first).0, true));
         assert!(copy.changes.is_empty());
         let map = store.map("scores").expect("a command named it");
-        assert_eq!(map.get(b"k").map(|slot| &*slot.value), Some(b"2".as_slice()));
+        let slot = map.get(&b"k".as_slice().into());
+        assert_eq!(slot.map(|slot| &*slot.value), Some(b"2".as_slice()));
     }
 
     #[test]
@@ -338,12 +354,13 @@ mod tests {
         let query = Query::Map { name: name(), query: MapQuery::Len };
         assert_eq!(store.query(&query), Answer(Content::Count(0)));
         apply(&mut store, 2, &open(7));
-        let before = store.collections;
+        let before = store.collections.digest();
         let clear = Operation::Map { name: name(), command: MapCommand::Clear };
         let applied = apply(&mut store, 3, &execute(2, 1, clear));
         assert!(applied.changes.is_empty());
         assert!(store.map("m").is_some());
-        assert_ne!(store.collections, before);
+        assert_ne!(store.collections.digest(), before);
+        assert!(store.collections().eq([(&name(), CollectionKind::Map, 0)]));
         assert_eq!(store.query(&Query::Nothing), Answer(Content::Nothing));
     }
 
@@ -365,7 +382,8 @@ mod tests {
             let [left, right] = &mut stores;
             assert_eq!(apply(left, index, &command), apply(right, index, &command), "at {index}");
             assert_eq!(left.digest(), right.digest(), "at {index}");
-            assert_eq!(left.collections, collections_anew(left), "at {index}");
+            left.collections.check();
+            left.sessions.check();
         }
     }
 }

@@ -6,10 +6,14 @@
 //! their replies, and by how long a session may stand unused, counted in log entries.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::{RangeBounds, RangeInclusive};
 
 use super::answer::Answer;
 use super::digest::{Digest, Kind, SetDigest};
+use super::table::Table;
+use super::waste::Waste;
 use crate::config::SessionLimits;
 use crate::io::{Outcome, Place, Refusal, Unknown};
 use crate::types::{Identity, Index, NodeId, Sequence, SessionId};
@@ -18,7 +22,12 @@ use crate::types::{Identity, Index, NodeId, Sequence, SessionId};
 #[derive(Debug)]
 pub(super) struct Sessions {
     limits: SessionLimits,
-    open: BTreeMap<SessionId, Session>,
+    open: Table<SessionId, Session>,
+    replies: Table<(SessionId, Sequence), Reply>,
+    /// Numbers that were executed and whose replies are no longer kept.
+    forgotten: Table<(SessionId, Sequence), ()>,
+    /// Sessions that are gone and of whose numbers some may be left.
+    closed: Vec<SessionId>,
     by_last_use: BTreeSet<(Index, SessionId)>,
     /// A node has at most one session of its own, that of the last life which opened one.
     by_node: BTreeMap<NodeId, (Identity, SessionId)>,
@@ -42,31 +51,41 @@ pub(super) enum Opening {
     Superseded,
 }
 
-#[derive(Debug)]
-struct Session {
-    owner: Option<Identity>,
-    last_used: Index,
+/// One session, but for the numbers it has executed.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) owner: Option<Identity>,
+    pub(super) last_used: Index,
     /// Nobody waits for the reply of a lower number.
-    answered_below: Sequence,
-    replies: BTreeMap<Sequence, Reply>,
-    /// Numbers that were executed and whose replies are no longer kept.
-    forgotten: BTreeSet<Sequence>,
+    pub(super) answered_below: Sequence,
     reply_bytes: u64,
     /// Over the replies and the forgotten numbers.
     numbers: SetDigest,
 }
 
-#[derive(Debug)]
-struct Reply {
-    index: Index,
-    answer: Answer,
+/// The reply to one number of a session.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) index: Index,
+    pub(super) answer: Arc<Answer>,
+}
+
+/// One session and what it has executed, to change.
+struct Numbers<'a> {
+    id: SessionId,
+    session: &'a mut Session,
+    replies: &'a mut Table<(SessionId, Sequence), Reply>,
+    forgotten: &'a mut Table<(SessionId, Sequence), ()>,
 }
 
 impl Sessions {
     pub(super) fn new(limits: SessionLimits) -> Self {
         Self {
             limits,
-            open: BTreeMap::new(),
+            open: Table::new(),
+            replies: Table::weighing(Reply::weight),
+            forgotten: Table::new(),
+            closed: Vec::new(),
             by_last_use: BTreeSet::new(),
             by_node: BTreeMap::new(),
             digest: SetDigest::default(),
@@ -82,7 +101,7 @@ impl Sessions {
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.open.len() as u64
+        self.open.len()
     }
 
     pub(super) fn digest(&self) -> u64 {
@@ -90,6 +109,8 @@ impl Sessions {
     }
 
     /// Drops the sessions which, at `index`, have stood unused for too long.
+    ///
+    /// An entry uses one session and may open another, so no more than two run out with each one.
     pub(super) fn expire(&mut self, index: Index) -> Vec<SessionId> {
         let mut dropped = Vec::new();
         while let Some(&(last_used, session)) = self.by_last_use.first()
@@ -122,9 +143,7 @@ impl Sessions {
             self.close(session);
             dropped.push(session);
         }
-        let session = self.open(index, Some(owner), dropped);
-        self.by_node.insert(owner.peer.id, (owner, session));
-        Opening::Opened(session)
+        Opening::Opened(self.open(index, Some(owner), dropped))
     }
 
     /// Opens a session, in place of the one unused for longest if there is no room.
@@ -141,11 +160,7 @@ impl Sessions {
             dropped.push(oldest);
         }
         let id = SessionId::new(index);
-        let session = Session::new(owner, index);
-        self.digest.add(session.digest(id));
-        self.by_last_use.insert((index, id));
-        let before = self.open.insert(id, session);
-        assert!(before.is_none(), "two sessions opened by entry {index}");
+        self.add(id, Session::new(owner, index, Sequence::new(0)));
         id
     }
 
@@ -162,7 +177,7 @@ impl Sessions {
             return Admission::Settled { outcome, duplicate: false };
         }
         self.touch(index, session);
-        self.change(session, |open| open.admit(sequence, answered_below)).unwrap_or(
+        self.change(session, |mut open| open.admit(sequence, answered_below)).unwrap_or(
             Admission::Settled {
                 outcome: Outcome::Unknown(Unknown::SessionExpired),
                 duplicate: false,
@@ -174,22 +189,143 @@ impl Sessions {
     /// another session in place of its own.
     pub(super) fn keep(&mut self, place: Place, index: Index, answer: Answer) {
         let most = self.limits.max_reply_bytes;
-        self.change(place.session, |open| open.keep(place.sequence, Reply { index, answer }, most));
+        let reply = Reply { index, answer: Arc::new(answer) };
+        self.change(place.session, |mut open| open.keep(place.sequence, reply, most));
+    }
+
+    /// Frees as much of what closed sessions left as the budget allows and takes it off. Whether
+    /// more is left.
+    pub(super) fn spend(&mut self, budget: &mut u64) -> bool {
+        while *budget > 0
+            && let Some(&id) = self.closed.last()
+        {
+            let weight = if let Some((_, reply)) = pop_first(&mut self.replies, numbers_of(id)) {
+                reply.weight()
+            } else {
+                if pop_first(&mut self.forgotten, numbers_of(id)).is_none() {
+                    self.closed.pop();
+                }
+                1
+            };
+            *budget = budget.saturating_sub(weight);
+        }
+        !self.closed.is_empty()
+    }
+
+    pub(super) fn discard(self, waste: &mut Waste) {
+        self.open.discard(waste);
+        self.replies.discard(waste);
+        self.forgotten.discard(waste);
+        waste.add(self.by_last_use);
+        waste.add(self.by_node);
+    }
+
+    /// Fixes the present state for [`next_frozen`](Self::next_frozen). O(1).
+    pub(super) fn freeze(&mut self) {
+        self.open.freeze();
+        self.replies.freeze();
+        self.forgotten.freeze();
+    }
+
+    /// The next session as it was at the freeze, in the order of their ids.
+    pub(super) fn next_frozen(&mut self) -> Option<(SessionId, Session)> {
+        self.open.next_frozen(..)
+    }
+
+    /// The next reply, by number, of a session as it was at the freeze.
+    pub(super) fn next_frozen_reply(&mut self, id: SessionId) -> Option<(Sequence, Reply)> {
+        self.replies.next_frozen(numbers_of(id)).map(|((_, sequence), reply)| (sequence, reply))
+    }
+
+    /// The next forgotten number of a session as it was at the freeze.
+    pub(super) fn next_frozen_forgotten(&mut self, id: SessionId) -> Option<Sequence> {
+        self.forgotten.next_frozen(numbers_of(id)).map(|((_, sequence), ())| sequence)
+    }
+
+    pub(super) fn thaw(&mut self, waste: &mut Waste) {
+        self.open.thaw(waste);
+        self.replies.thaw(waste);
+        self.forgotten.thaw(waste);
+    }
+
+    /// Adds a session of a snapshot, which come in the order of their ids. Whether there can be one
+    /// like it.
+    #[must_use]
+    pub(super) fn load(&mut self, id: SessionId, session: Session) -> bool {
+        let has_room = self.len() < self.limits.max_sessions.max(1);
+        let is_next = self.open.last_key().is_none_or(|last| *last < id);
+        let is_only_one =
+            session.owner.is_none_or(|owner| !self.by_node.contains_key(&owner.peer.id));
+        let fits = has_room && is_next && is_only_one && session.last_used >= id.opened_at();
+        if fits {
+            self.add(id, session);
+        }
+        fits
+    }
+
+    /// Adds a reply to the session loaded last, in the order of their numbers and before those that
+    /// are forgotten. Whether it can have such a one.
+    #[must_use]
+    pub(super) fn load_reply(&mut self, sequence: Sequence, reply: Reply) -> bool {
+        let Some(&id) = self.open.last_key() else { return false };
+        let SessionLimits { window, max_reply_bytes, .. } = self.limits;
+        let is_next = self.replies.last_key().is_none_or(|last| *last < (id, sequence))
+            && self.forgotten.last_key().is_none_or(|(session, _)| *session < id);
+        let load = |mut open: Numbers<'_>| {
+            let fits = is_next
+                && open.session.may_hold(sequence, window)
+                && open.session.reply_bytes.saturating_add(reply.answer.size()) <= max_reply_bytes;
+            if fits {
+                open.add(sequence, reply);
+            }
+            fits
+        };
+        self.change(id, load).expect("a key of the table")
+    }
+
+    /// Adds a forgotten number to the session loaded last, in their order. Whether it can have
+    /// forgotten this one.
+    #[must_use]
+    pub(super) fn load_forgotten(&mut self, sequence: Sequence) -> bool {
+        let Some(&id) = self.open.last_key() else { return false };
+        let window = self.limits.window;
+        let is_next = self.forgotten.last_key().is_none_or(|last| *last < (id, sequence));
+        let load = |mut open: Numbers<'_>| {
+            let fits = is_next
+                && open.session.may_hold(sequence, window)
+                && open.replies.get(&(id, sequence)).is_none();
+            if fits {
+                open.add_forgotten(sequence);
+            }
+            fits
+        };
+        self.change(id, load).expect("a key of the table")
+    }
+
+    fn add(&mut self, id: SessionId, session: Session) {
+        self.digest.add(session.digest(id));
+        self.by_last_use.insert((session.last_used, id));
+        if let Some(owner) = session.owner {
+            self.by_node.insert(owner.peer.id, (owner, id));
+        }
+        let before = self.open.insert(id, session);
+        assert!(before.is_none(), "two sessions {id}");
     }
 
     fn touch(&mut self, index: Index, id: SessionId) {
-        let before = self.change(id, |open| core::mem::replace(&mut open.last_used, index));
+        let before = self.change(id, |open| core::mem::replace(&mut open.session.last_used, index));
         if let Some(before) = before {
             self.by_last_use.remove(&(before, id));
             self.by_last_use.insert((index, id));
         }
     }
 
-    fn change<R>(&mut self, id: SessionId, change: impl FnOnce(&mut Session) -> R) -> Option<R> {
-        let session = self.open.get_mut(&id)?;
-        self.digest.remove(session.digest(id));
-        let result = change(session);
-        self.digest.add(session.digest(id));
+    fn change<R>(&mut self, id: SessionId, change: impl FnOnce(Numbers<'_>) -> R) -> Option<R> {
+        let Self { open, replies, forgotten, digest, .. } = self;
+        let session = open.get_mut(&id)?;
+        digest.remove(session.digest(id));
+        let result = change(Numbers { id, session: &mut *session, replies, forgotten });
+        digest.add(session.digest(id));
         Some(result)
     }
 
@@ -200,64 +336,20 @@ impl Sessions {
         if let Some(owner) = session.owner {
             self.by_node.remove(&owner.peer.id);
         }
+        self.closed.push(id);
     }
 }
 
 impl Session {
-    fn new(owner: Option<Identity>, opened: Index) -> Self {
-        Self {
-            owner,
-            last_used: opened,
-            answered_below: Sequence::new(0),
-            replies: BTreeMap::new(),
-            forgotten: BTreeSet::new(),
-            reply_bytes: 0,
-            numbers: SetDigest::default(),
-        }
+    /// One that has executed nothing.
+    pub(super) fn new(owner: Option<Identity>, last_used: Index, answered_below: Sequence) -> Self {
+        Self { owner, last_used, answered_below, reply_bytes: 0, numbers: SetDigest::default() }
     }
 
-    fn admit(&mut self, sequence: Sequence, answered_below: Sequence) -> Admission {
-        self.drop_below(answered_below);
-        let outcome = if let Some(Reply { index, answer }) = self.replies.get(&sequence) {
-            Outcome::Done { index: *index, answer: answer.clone() }
-        } else if sequence < self.answered_below || self.forgotten.contains(&sequence) {
-            Outcome::Unknown(Unknown::ResultForgotten)
-        } else {
-            return Admission::Fresh;
-        };
-        Admission::Settled { outcome, duplicate: true }
-    }
-
-    fn drop_below(&mut self, bound: Sequence) {
-        self.answered_below = self.answered_below.max(bound);
-        while let Some(entry) = self.replies.first_entry()
-            && *entry.key() < bound
-        {
-            let (sequence, reply) = entry.remove_entry();
-            self.reply_bytes -= reply.answer.size();
-            self.numbers.remove(reply.digest(sequence));
-        }
-        while let Some(&sequence) = self.forgotten.first()
-            && sequence < bound
-        {
-            self.forgotten.remove(&sequence);
-            self.numbers.remove(forgotten(sequence));
-        }
-    }
-
-    /// Keeps a reply and forgets those of the lowest numbers beyond `most` bytes.
-    fn keep(&mut self, sequence: Sequence, reply: Reply, most: u64) {
-        self.reply_bytes += reply.answer.size();
-        self.numbers.add(reply.digest(sequence));
-        self.replies.insert(sequence, reply);
-        while self.reply_bytes > most
-            && let Some((lowest, reply)) = self.replies.pop_first()
-        {
-            self.reply_bytes -= reply.answer.size();
-            self.numbers.remove(reply.digest(lowest));
-            self.numbers.add(forgotten(lowest));
-            self.forgotten.insert(lowest);
-        }
+    /// Whether a number is one that commands within the window may have used and that may still be
+    /// waited for.
+    fn may_hold(&self, sequence: Sequence, window: u64) -> bool {
+        sequence >= self.answered_below && sequence.get() - self.answered_below.get() < window
     }
 
     fn digest(&self, id: SessionId) -> Digest {
@@ -276,6 +368,57 @@ impl Session {
     }
 }
 
+impl Numbers<'_> {
+    fn admit(&mut self, sequence: Sequence, answered_below: Sequence) -> Admission {
+        self.drop_below(answered_below);
+        let number = (self.id, sequence);
+        let outcome = if let Some(Reply { index, answer }) = self.replies.get(&number) {
+            Outcome::Done { index: *index, answer: Answer::clone(answer) }
+        } else if sequence < self.session.answered_below || self.forgotten.get(&number).is_some() {
+            Outcome::Unknown(Unknown::ResultForgotten)
+        } else {
+            return Admission::Fresh;
+        };
+        Admission::Settled { outcome, duplicate: true }
+    }
+
+    fn drop_below(&mut self, bound: Sequence) {
+        let Self { id, session, replies, forgotten } = self;
+        session.answered_below = session.answered_below.max(bound);
+        let below = || (*id, Sequence::new(0))..(*id, bound);
+        while let Some((sequence, reply)) = pop_first(replies, below()) {
+            session.reply_bytes -= reply.answer.size();
+            session.numbers.remove(reply.digest(sequence));
+        }
+        while let Some((sequence, ())) = pop_first(forgotten, below()) {
+            session.numbers.remove(digest_of_forgotten(sequence));
+        }
+    }
+
+    /// Keeps a reply and forgets those of the lowest numbers beyond `most` bytes.
+    fn keep(&mut self, sequence: Sequence, reply: Reply, most: u64) {
+        self.add(sequence, reply);
+        while self.session.reply_bytes > most
+            && let Some((lowest, reply)) = pop_first(self.replies, numbers_of(self.id))
+        {
+            self.session.reply_bytes -= reply.answer.size();
+            self.session.numbers.remove(reply.digest(lowest));
+            self.add_forgotten(lowest);
+        }
+    }
+
+    fn add(&mut self, sequence: Sequence, reply: Reply) {
+        self.session.reply_bytes += reply.answer.size();
+        self.session.numbers.add(reply.digest(sequence));
+        self.replies.insert((self.id, sequence), reply);
+    }
+
+    fn add_forgotten(&mut self, sequence: Sequence) {
+        self.session.numbers.add(digest_of_forgotten(sequence));
+        self.forgotten.insert((self.id, sequence), ());
+    }
+}
+
 impl Reply {
     fn digest(&self, sequence: Sequence) -> Digest {
         Digest::of(Kind::Reply)
@@ -283,10 +426,66 @@ impl Reply {
             .number(self.index.get())
             .number(self.answer.digest())
     }
+
+    /// What it counts when it is freed.
+    fn weight(&self) -> u64 {
+        self.answer.items()
+    }
 }
 
-fn forgotten(sequence: Sequence) -> Digest {
+fn digest_of_forgotten(sequence: Sequence) -> Digest {
     Digest::of(Kind::Forgotten).number(sequence.get())
+}
+
+fn numbers_of(session: SessionId) -> RangeInclusive<(SessionId, Sequence)> {
+    (session, Sequence::new(0))..=(session, Sequence::MAX)
+}
+
+/// Takes the lowest number of a range within one session.
+fn pop_first<V: Clone>(
+    numbers: &mut Table<(SessionId, Sequence), V>,
+    range: impl RangeBounds<(SessionId, Sequence)>,
+) -> Option<(Sequence, V)> {
+    let number = numbers.range(range).next().map(|(number, _)| *number)?;
+    numbers.remove(&number).map(|value| (number.1, value))
+}
+
+#[cfg(test)]
+impl Sessions {
+    /// That what is kept on the way is what follows from the sessions and their numbers alone, and
+    /// that they keep to the limits.
+    pub(super) fn check(&self) {
+        let mut digest = SetDigest::default();
+        let mut kept = 0;
+        for (id, session) in self.open.range(..) {
+            let (mut numbers, mut bytes, before) = (SetDigest::default(), 0, kept);
+            for ((_, sequence), reply) in self.replies.range(numbers_of(*id)) {
+                numbers.add(reply.digest(*sequence));
+                bytes += reply.answer.size();
+                kept += 1;
+                assert!(session.may_hold(*sequence, self.limits.window), "{id}: {sequence}");
+            }
+            for ((_, sequence), ()) in self.forgotten.range(numbers_of(*id)) {
+                numbers.add(digest_of_forgotten(*sequence));
+                kept += 1;
+                assert!(session.may_hold(*sequence, self.limits.window), "{id}: {sequence}");
+            }
+            assert_eq!((session.numbers, session.reply_bytes), (numbers, bytes), "{id}");
+            assert!(bytes <= self.limits.max_reply_bytes, "{id}");
+            assert!(kept - before <= self.limits.window, "{id}");
+            assert!(self.by_last_use.contains(&(session.last_used, *id)), "{id}");
+            let own = session.owner.map(|owner| (owner.peer.id, (owner, *id)));
+            assert!(own.is_none_or(|(node, it)| self.by_node.get(&node) == Some(&it)), "{id}");
+            digest.add(session.digest(*id));
+        }
+        assert_eq!(self.digest, digest);
+        assert_eq!(self.by_last_use.len() as u64, self.len());
+        let with_owner = self.open.range(..).filter(|(_, session)| session.owner.is_some());
+        assert_eq!(self.by_node.len(), with_owner.count());
+        assert!(self.len() <= self.limits.max_sessions.max(1));
+        let numbers = self.replies.len() + self.forgotten.len();
+        assert!(numbers == kept || !self.closed.is_empty());
+    }
 }
 
 #[cfg(test)]
@@ -332,7 +531,7 @@ mod tests {
         if admission == Admission::Fresh {
             sessions.keep(place, Index::new(index), Answer(Content::Count(index)));
         }
-        assert_eq!(sessions.digest, digest_anew(sessions), "after {index}");
+        sessions.check();
         admission
     }
 
@@ -356,21 +555,6 @@ mod tests {
         let because = Refusal::OutsideWindow { window };
         let outcome = Outcome::Refused { index: Index::new(index), because };
         Admission::Settled { outcome, duplicate: false }
-    }
-
-    /// The digest, from the state alone.
-    fn digest_anew(sessions: &Sessions) -> SetDigest {
-        let mut digest = SetDigest::default();
-        for (id, session) in &sessions.open {
-            let mut numbers = SetDigest::default();
-            let replies = session.replies.iter().map(|(sequence, reply)| reply.digest(*sequence));
-            replies.chain(session.forgotten.iter().map(|at| forgotten(*at))).for_each(|element| {
-                numbers.add(element);
-            });
-            assert_eq!(session.numbers, numbers, "{id}");
-            digest.add(session.digest(*id));
-        }
-        digest
     }
 
     #[test]
@@ -440,11 +624,9 @@ mod tests {
         for (index, (place, admission)) in (2..).zip(script) {
             assert_eq!(run(&mut sessions, index, place), admission, "{index}: {place:?}");
         }
-        let kept = &sessions.open[&session(1)];
-        assert_eq!((kept.replies.len(), kept.forgotten.len(), kept.reply_bytes), (2, 2, 32));
+        assert_eq!((sessions.replies.len(), sessions.forgotten.len()), (2, 2));
         run(&mut sessions, 12, place(1, 9, 9));
-        let kept = &sessions.open[&session(1)];
-        assert_eq!((kept.replies.len(), kept.forgotten.len(), kept.reply_bytes), (1, 0, 16));
+        assert_eq!((sessions.replies.len(), sessions.forgotten.len()), (1, 0));
     }
 
     #[test]
@@ -504,10 +686,10 @@ mod tests {
         for (index, (owner, opening)) in (1..).zip(script) {
             let opened = sessions.open_own(Index::new(index), owner, &mut dropped);
             assert_eq!(opened, opening, "{index}: {owner}");
-            assert_eq!(sessions.digest, digest_anew(&sessions), "{index}: {owner}");
+            sessions.check();
         }
         assert_eq!(dropped, [session(1), session(4)]);
-        assert!(sessions.open.keys().eq(&[session(3), session(6)]));
+        assert!(sessions.open.range(..).map(|(id, _)| *id).eq([session(3), session(6)]));
         assert_eq!(run(&mut sessions, 8, place(4, 0, 0)), expired());
     }
 
@@ -543,13 +725,10 @@ mod tests {
                     run(&mut sessions, index, place(opened, sequence, draws.below(12)));
                 }
             }
-            assert_eq!(sessions.digest, digest_anew(&sessions), "after {index}");
-            assert_eq!(sessions.by_last_use.len(), sessions.open.len(), "after {index}");
-            assert!(sessions.len() <= 4, "after {index}");
-            for session in sessions.open.values() {
-                let numbers = session.replies.len() + session.forgotten.len();
-                assert!(numbers <= 6 && session.reply_bytes <= 60, "after {index}");
-            }
+            sessions.spend(&mut draws.below(5));
+            sessions.check();
         }
+        while sessions.spend(&mut 1) {}
+        sessions.check();
     }
 }
