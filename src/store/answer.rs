@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::digest::{Digest, Kind};
 use crate::bytes::Bytes;
 use crate::types::SessionId;
@@ -11,8 +13,8 @@ use crate::types::SessionId;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer(pub(crate) Content);
 
-/// What a result consists of.
-#[derive(Clone, Debug, PartialEq)]
+/// What a result consists of. The order is that of the codes in snapshots: append only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Content {
     Nothing,
     Entries(Vec<(Bytes, Bytes)>),

@@ -3,7 +3,10 @@
 //! A store is a pure function of the entries applied to it. It knows nothing of terms or peers,
 //! but for the owners of sessions, which are data to it.
 
-#![expect(dead_code, reason = "no node takes a snapshot of its store so far")]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "no node takes a snapshot of its store so far")
+)]
 
 mod answer;
 mod change;
@@ -12,9 +15,11 @@ mod command;
 mod digest;
 #[cfg(test)]
 mod draws;
+mod loader;
 mod map;
 mod name;
 mod session;
+mod snapshot;
 mod table;
 mod waste;
 
@@ -25,6 +30,7 @@ use self::collections::{CollectionMut, Collections};
 use self::digest::{Digest, Kind};
 use self::map::MapRun;
 use self::session::{Admission, Opening, Sessions};
+use self::snapshot::Writer;
 use crate::config::SessionLimits;
 use crate::io::{Outcome, Place};
 use crate::types::{Identity, Index, SessionId};
@@ -35,6 +41,7 @@ pub use self::change::Change;
 pub(crate) use self::change::{ChangeKind, MapChange};
 pub(crate) use self::collections::{CollectionKind, CollectionRef, Slot};
 pub(crate) use self::command::{Command, CommandError, MapCommand, MapQuery, Operation, Query};
+pub(crate) use self::loader::{Loader, Unreadable};
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
 pub(crate) use self::waste::Waste;
@@ -44,6 +51,8 @@ pub(crate) use self::waste::Waste;
 pub(crate) struct Store {
     sessions: Sessions,
     collections: Collections,
+    /// The snapshot being written, if one is.
+    writer: Option<Writer>,
     waste: Waste,
 }
 
@@ -74,6 +83,7 @@ impl Store {
         Self {
             sessions: Sessions::new(SessionLimits::default()),
             collections: Collections::new(),
+            writer: None,
             waste: Waste::default(),
         }
     }
@@ -171,7 +181,7 @@ impl Store {
 
     /// Throws the whole state away. O(1).
     pub(crate) fn into_waste(self) -> Waste {
-        let Self { sessions, collections, mut waste } = self;
+        let Self { sessions, collections, writer: _, mut waste } = self;
         sessions.discard(&mut waste);
         collections.discard(&mut waste);
         waste
