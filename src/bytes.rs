@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// Immutable bytes that are cheap to clone: an encoded key, value or command.
 ///
 /// Ordered and compared as byte strings.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(Arc<[u8]>);
 
 impl Bytes {

@@ -133,7 +133,16 @@ impl Envelope {
             | Message::Propose { .. }
             | Message::ProposeReply { .. }
             | Message::ReadIndex { .. }
-            | Message::ReadIndexReply { .. } => None,
+            | Message::ReadIndexReply { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::InstallSnapshotReply { .. }
+            | Message::TimeoutNow { .. }
+            | Message::Join { .. }
+            | Message::JoinRefused { .. }
+            | Message::Removed { .. }
+            | Message::EntriesLost { .. }
+            | Message::Assign { .. }
+            | Message::AssignReply { .. } => None,
         }
     }
 
@@ -203,8 +212,12 @@ mod tests {
     use super::*;
     use crate::Bytes;
     use crate::raft::entries::{Payload, Run};
-    use crate::raft::message::{ProposeOutcome, ProposeRefusal};
+    use crate::raft::message::{
+        JoinRefusal, ProposeOutcome, ProposeRefusal, Speaks, Task, TaskOutcome, TaskRefusal,
+    };
+    use crate::raft::snapshot::SnapshotId;
     use crate::raft::testing::any_message;
+    use crate::raft::{ChangeRefusal, MemberChange};
     use crate::types::EntryId;
     use proptest::prelude::*;
 
@@ -238,13 +251,17 @@ mod tests {
         let refused = |because| ProposeOutcome::Refused(because);
         let large = ProposeRefusal::TooLarge { bytes: 9, limit: 8 };
         let command = Bytes::copy_from(b"xy");
+        let speaks = Speaks { version: 2, last_resort: false };
+        let snapshot = SnapshotId { last, checksum: 0x63 };
+        let changes = vec![MemberChange::Remove(NodeId::new(9))];
+        let left = TaskRefusal::Change(ChangeRefusal::NoVoterLeft);
         vec![
             (Message::Hello { asked: 7 }, "0007"),
             (Message::HelloReply { asked: 7 }, "0107"),
             (Message::PreVote { term, last }, "0205ac0204"),
             (Message::PreVoteGranted { term }, "0305"),
             (Message::PreVoteRefused { term }, "0405"),
-            (Message::RequestVote { term, last }, "0505ac0204"),
+            (Message::RequestVote { term, last, transfer: true }, "0505ac020401"),
             (Message::RequestVoteReply { term, granted: true }, "060501"),
             (
                 Message::AppendEntries { term, run, commit: index },
@@ -254,12 +271,18 @@ mod tests {
             (Message::AppendEntriesReply { term, outcome: conflict }, "080501ac02ac0204"),
             (Message::Heartbeat { term, commit: index, round: 9 }, "0905ac0209"),
             (
-                Message::HeartbeatReply { term, round: 9, matched: index, durable: Index::new(7) },
-                "0a0509ac0207",
+                Message::HeartbeatReply {
+                    term,
+                    round: 9,
+                    matched: index,
+                    durable: Index::new(7),
+                    speaks,
+                },
+                "0a0509ac02070200",
             ),
             (Message::Commit { term, commit: index }, "0b05ac02"),
             (Message::TermPassed { term }, "0c05"),
-            (Message::Propose { term, number: 7, command }, "0d0507027879"),
+            (Message::Propose { term, number: 7, command: command.clone() }, "0d0507027879"),
             (Message::ProposeReply { term, number: 7, outcome: appended }, "0e050700ac0204"),
             (
                 Message::ProposeReply { term, number: 7, outcome: refused(ProposeRefusal::Busy) },
@@ -268,6 +291,31 @@ mod tests {
             (Message::ProposeReply { term, number: 7, outcome: refused(large) }, "0e050701010908"),
             (Message::ReadIndex { term, read: 7 }, "0f0507"),
             (Message::ReadIndexReply { term, read: 7, index }, "100507ac02"),
+            (
+                Message::InstallSnapshot { term, snapshot, piece: 3, bytes: command.clone() },
+                "1105ac020463030278 79",
+            ),
+            (Message::InstallSnapshotReply { term, snapshot, pieces: 3 }, "1205ac02046303"),
+            (Message::TimeoutNow { term }, "1305"),
+            (
+                Message::Join { joiner: identity(3), voter: true, metadata: command, speaks },
+                "1403830202010278790200",
+            ),
+            (Message::JoinRefused { because: JoinRefusal::NotAdmitted }, "1500"),
+            (Message::JoinRefused { because: JoinRefusal::Version { group: 2 } }, "150102"),
+            (Message::Removed { index }, "16ac02"),
+            (Message::EntriesLost { term, acknowledged: last }, "1705ac0204"),
+            (Message::Assign { term, number: 7, task: Task::Change(changes) }, "180507000101 09"),
+            (Message::Assign { term, number: 7, task: Task::Transfer(None) }, "1805070100"),
+            (
+                Message::AssignReply { term, number: 7, outcome: TaskOutcome::Done(index) },
+                "19050700ac02",
+            ),
+            (
+                Message::AssignReply { term, number: 7, outcome: TaskOutcome::Refused(left) },
+                "190507010000",
+            ),
+            (Message::AssignReply { term, number: 7, outcome: TaskOutcome::Later }, "19050702"),
         ]
     }
 

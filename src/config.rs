@@ -5,6 +5,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::Bytes;
 use crate::types::{Incarnation, NodeId, Ticks};
 
 /// What the embedder decides about a node.
@@ -49,9 +50,34 @@ pub struct Config {
     pub max_pending_bytes: u64,
     /// The most linearizable reads a leader holds for all nodes together. Default 4096.
     pub max_pending_reads: u64,
-    /// About how many bytes of log entries one step applies; what is left goes on at the next input.
-    /// Default 256 KiB.
+    /// About how many bytes of log entries one step applies, or of a snapshot takes or loads; what is
+    /// left goes on at the next input. Default 128 KiB.
     pub step_budget_bytes: u64,
+    /// How many bytes of applied entries bring about a snapshot, which takes their place. Default
+    /// 8 MiB.
+    pub max_log_bytes: u64,
+    /// How many applied entries bring about a snapshot, which takes their place. Default 65,536.
+    pub max_log_entries: u64,
+    /// How many bytes of entries that a snapshot covers are kept in memory all the same, so that a
+    /// node that lags a little need not be sent the snapshot. 0 keeps none. Default 1 MiB.
+    pub trailing_log_bytes: u64,
+    /// The most bytes of a snapshot that a node takes from a leader. Default 1 GiB.
+    pub max_snapshot_bytes: u64,
+    /// Whom this node lets join the group when it leads. Default [`Admission::Open`].
+    pub admission: Admission,
+    /// What the group shall know of this node when it joins: an address, for instance. At most 1 KiB.
+    pub metadata: Bytes,
+    /// How readily it stands for election. Default [`Priority::Normal`].
+    pub priority: Priority,
+    /// A voter that a leader has not heard from for so long becomes a learner, one at a time, until it
+    /// is back; none, the default, leaves all as they are.
+    pub demote_after: Option<Ticks>,
+    /// A leader demotes no silent voter if fewer than this would be left. Default 3.
+    pub min_voters: u64,
+    /// The newest format version that this node writes and reads. The group goes over to a version
+    /// once all of its members speak it. Default 1, the only version there is so far; a higher one has
+    /// the same format under another number, so that a rolling upgrade can be rehearsed.
+    pub newest_version: u8,
     /// Limits on client sessions, fixed when the group is founded.
     pub sessions: SessionLimits,
     /// Whether the events marked verbose are emitted. Default no.
@@ -63,8 +89,16 @@ pub struct Config {
 pub enum Birth {
     /// Founds a group of one.
     Found,
+    /// Asks these nodes, whichever can be reached, to be taken into their group, until it is.
+    Join {
+        /// Members of the group, one at least that can be reached.
+        contacts: Vec<NodeId>,
+        /// Whether it is to become a voter once it has caught up; else it stays a learner.
+        voter: bool,
+    },
     /// Meets these peers and founds a group with them once *each* has answered, under its present
-    /// incarnation, that it has no group. The lowest id founds. If any has a group, none is founded.
+    /// incarnation, that it has no group. The lowest id founds. If any has a group, none is founded,
+    /// and this node asks to join that one.
     ///
     /// The node itself may be listed or not. There are no static member lists: two wiped nodes of
     /// three would elect each other and erase what the third holds.
@@ -72,6 +106,30 @@ pub enum Birth {
         /// The other nodes.
         peers: Vec<NodeId>,
     },
+}
+
+/// Whom a leader lets join the group without being told to by the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// Anyone who asks.
+    Open,
+    /// These.
+    Only(Vec<NodeId>),
+    /// Nobody: [`Event::JoinAsked`](crate::Event) tells the application, which may
+    /// [`change_members`](crate::change_members).
+    Manual,
+}
+
+/// How readily a node stands for election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Priority {
+    /// Like any other.
+    Normal,
+    /// Only when no other has stood for several election time-outs, and then it hands leadership on to
+    /// another as soon as one has caught up. (A node that must never lead is a learner.)
+    LastResort,
 }
 
 /// Limits on client sessions. Part of the replicated state, so the same on all nodes.
@@ -132,7 +190,14 @@ pub enum ConfigError {
         /// The limit.
         limit: u64,
     },
-    /// [`Birth::Meet`] lists more peers than a group may have members.
+    /// [`Birth::Join`] names nobody to ask but the node itself.
+    NoContacts,
+    /// [`Config::metadata`] are longer than 1 KiB.
+    MetadataTooLong {
+        /// Their length.
+        bytes: u64,
+    },
+    /// [`Birth::Meet`] or [`Birth::Join`] lists more peers than a group may have members.
     TooManyPeers {
         /// How many are listed.
         listed: u64,
@@ -145,6 +210,10 @@ pub enum ConfigError {
 pub(crate) const MAX_ENTRY_BYTES: u64 = 16 << 20;
 /// The most members of one group.
 pub(crate) const MAX_MEMBERS: usize = 63;
+/// The most bytes of metadata of one member.
+pub(crate) const MAX_METADATA_BYTES: u64 = 1 << 10;
+/// The format version that every group begins with.
+pub(crate) const OLDEST_VERSION: u8 = 1;
 const MAX_TICKS: u64 = 1 << 32;
 
 impl Config {
@@ -167,7 +236,17 @@ impl Config {
             max_pending_requests: 1024,
             max_pending_bytes: 8 << 20,
             max_pending_reads: 4096,
-            step_budget_bytes: 256 << 10,
+            step_budget_bytes: 128 << 10,
+            max_log_bytes: 8 << 20,
+            max_log_entries: 1 << 16,
+            trailing_log_bytes: 1 << 20,
+            max_snapshot_bytes: 1 << 30,
+            admission: Admission::Open,
+            metadata: Bytes::default(),
+            priority: Priority::Normal,
+            demote_after: None,
+            min_voters: 3,
+            newest_version: OLDEST_VERSION,
             sessions: SessionLimits::default(),
             verbose: false,
         }
@@ -187,6 +266,12 @@ impl Config {
             ("max_pending_bytes", self.max_pending_bytes),
             ("max_pending_reads", self.max_pending_reads),
             ("step_budget_bytes", self.step_budget_bytes),
+            ("max_log_bytes", self.max_log_bytes),
+            ("max_log_entries", self.max_log_entries),
+            ("max_snapshot_bytes", self.max_snapshot_bytes),
+            ("min_voters", self.min_voters),
+            ("newest_version", u64::from(self.newest_version)),
+            ("demote_after", self.demote_after.map_or(1, Ticks::get)),
             ("sessions.window", self.sessions.window),
             ("sessions.lifetime_entries", self.sessions.lifetime_entries),
         ];
@@ -196,6 +281,7 @@ impl Config {
         let times = [
             ("election_timeout", self.election_timeout),
             ("request_timeout", self.request_timeout),
+            ("demote_after", self.demote_after.unwrap_or_default()),
         ];
         if let Some((field, _)) = times.into_iter().find(|(_, ticks)| ticks.get() > MAX_TICKS) {
             return Err(ConfigError::TooLong { field });
@@ -221,14 +307,27 @@ impl Config {
                 pending: self.max_pending_requests,
             });
         }
-        match &self.birth {
-            // The node itself may or may not be among them.
-            Birth::Meet { peers } if peers.len() >= MAX_MEMBERS => {
-                let listed = peers.len() as u64;
-                Err(ConfigError::TooManyPeers { listed, limit: MAX_MEMBERS as u64 - 1 })
-            }
-            Birth::Meet { .. } | Birth::Found => Ok(()),
+        if self.metadata.len_u64() > MAX_METADATA_BYTES {
+            return Err(ConfigError::MetadataTooLong { bytes: self.metadata.len_u64() });
         }
+        self.check_birth()
+    }
+
+    fn check_birth(&self) -> Result<(), ConfigError> {
+        let (Birth::Meet { peers: listed } | Birth::Join { contacts: listed, .. }) = &self.birth
+        else {
+            return Ok(());
+        };
+        // The node itself may or may not be among them.
+        if listed.len() >= MAX_MEMBERS {
+            let listed = listed.len() as u64;
+            return Err(ConfigError::TooManyPeers { listed, limit: MAX_MEMBERS as u64 - 1 });
+        }
+        let joins = matches!(self.birth, Birth::Join { .. });
+        if joins && listed.iter().all(|id| *id == self.id) {
+            return Err(ConfigError::NoContacts);
+        }
+        Ok(())
     }
 }
 
@@ -263,6 +362,10 @@ impl fmt::Display for ConfigError {
                 f,
                 "sessions.window ({window}) must be at least max_pending_requests ({pending})"
             ),
+            Self::NoContacts => f.write_str("there is nobody to ask for joining"),
+            Self::MetadataTooLong { bytes } => {
+                write!(f, "{bytes} bytes of metadata are more than {MAX_METADATA_BYTES}")
+            }
             Self::TooManyPeers { listed, limit } => {
                 write!(f, "{listed} peers are more than a group may have ({limit})")
             }

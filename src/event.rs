@@ -1,12 +1,15 @@
 //! What a node reports of itself: the log, as data.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::bytes::Bytes;
 use crate::raft::Configuration;
+use crate::raft::message::JoinRefusal;
 use crate::store::Change;
 use crate::types::{
-    EntryId, GroupId, Identity, Index, Life, NodeId, Peer, RequestId, SessionId, Term,
+    EntryId, GroupId, Identity, Index, Life, NodeId, Peer, RequestId, SessionId, Term, WriteId,
 };
 
 /// Something that happened inside a node.
@@ -51,6 +54,92 @@ pub enum Event {
     MembersChanged {
         /// The configuration.
         configuration: Arc<Configuration>,
+    },
+    /// By the committed configuration at this index, this node is no member of the group. It stands for
+    /// election no more, and may ask to [`join`](crate::join) again.
+    Removed {
+        /// Where that configuration stands.
+        index: Index,
+    },
+    /// A node asks to join, and this leader's [`Config::admission`](crate::Config) leaves that to the
+    /// application: see [`change_members`](crate::change_members). It asks again until it is let in.
+    JoinAsked {
+        /// Who asks.
+        identity: Identity,
+        /// Whether it wishes to become a voter.
+        voter: bool,
+        /// What it says of itself.
+        metadata: Bytes,
+    },
+    /// This node was not let into the group. It asks again.
+    JoinRefused {
+        /// The leader who refused.
+        leader: Peer,
+        /// Why.
+        because: JoinRefusal,
+    },
+    /// A leader began to hand leadership on.
+    TransferBegan {
+        /// To whom.
+        to: NodeId,
+    },
+    /// The node that was to lead did not come into office in time; this leader goes on.
+    TransferFailed {
+        /// Who was to lead.
+        to: NodeId,
+    },
+    /// A snapshot took the place of the log up to its last entry.
+    SnapshotTaken {
+        /// The last entry it covers.
+        last: EntryId,
+        /// How large it is.
+        bytes: u64,
+    },
+    /// A leader began to send a snapshot to a node that lacks what the log begins with.
+    SnapshotSent {
+        /// To whom.
+        to: NodeId,
+        /// The last entry it covers.
+        last: EntryId,
+        /// With how many pieces that the node had already from an earlier attempt.
+        resumed_at: u64,
+    },
+    /// A snapshot that was sent by a leader takes the place of this node's whole log.
+    SnapshotInstalled {
+        /// The last entry it covers.
+        last: EntryId,
+    },
+    /// A snapshot cannot be taken from a leader, or cannot be read: it is damaged, or larger than
+    /// [`Config::max_snapshot_bytes`](crate::Config).
+    SnapshotRefused {
+        /// The last entry it covers, by its own word.
+        last: EntryId,
+    },
+    /// The replicated state stands as a snapshot has it: [`Event::Restored`] has told of each
+    /// collection.
+    SnapshotLoaded {
+        /// The last entry it covers.
+        last: EntryId,
+    },
+    /// A collection stands as a snapshot has it, after a restart or since this node had fallen far
+    /// behind: instead of the changes in between, this. One event for each collection, and for each
+    /// that was there before and is not in the snapshot.
+    Restored {
+        /// The last entry that the snapshot covers.
+        index: Index,
+        /// The collection's name.
+        collection: String,
+    },
+    /// A write failed: this node takes no further part.
+    StorageFailed {
+        /// Which.
+        write: WriteId,
+    },
+    /// A leader showed that this node's disk lost an entry which the node had acknowledged. It takes
+    /// no further part: start it with [`Node::new`](crate::Node::new), as a new incarnation.
+    StorageLost {
+        /// The entry.
+        acknowledged: EntryId,
     },
     /// A peer was heard from in a new life or for the first time.
     PeerStarted {
@@ -193,6 +282,12 @@ pub enum DropReason {
     },
     /// This node's first write of this life is not durable yet.
     Starting,
+    /// This node's disk failed: it takes no further part.
+    Failed,
+    /// This node has more to apply than it takes in.
+    Busy,
+    /// Its sender is no member of the group.
+    NotAMember,
     /// Its term is past.
     StaleTerm {
         /// The term here.
@@ -220,6 +315,8 @@ pub enum Impossible {
     FromMyself,
     /// Its entries cannot stand where it puts them.
     MisplacedEntries,
+    /// It says that this node lost what it holds.
+    NotLost,
 }
 
 impl fmt::Display for Role {
@@ -252,6 +349,9 @@ impl fmt::Display for DropReason {
             Self::OtherGroup => f.write_str("other group"),
             Self::SenderGone { newest } => write!(f, "sender gone, newest life is {newest}"),
             Self::Starting => f.write_str("starting"),
+            Self::Failed => f.write_str("failed"),
+            Self::Busy => f.write_str("busy"),
+            Self::NotAMember => f.write_str("not a member"),
             Self::StaleTerm { ours } => write!(f, "stale term, ours is {ours}"),
             Self::Unexpected => f.write_str("unexpected"),
             Self::Impossible(what) => write!(f, "impossible: {what}"),
@@ -268,6 +368,7 @@ impl fmt::Display for Impossible {
             Self::AnswersUnasked => "answers a round not begun",
             Self::FromMyself => "from myself",
             Self::MisplacedEntries => "misplaced entries",
+            Self::NotLost => "nothing was lost",
         })
     }
 }
@@ -284,6 +385,32 @@ impl fmt::Display for Event {
             Self::GroupEntered { group } => write!(f, "entered {group}"),
             Self::GroupExists { peer, group } => write!(f, "{peer} has {group} already"),
             Self::MembersChanged { configuration } => write!(f, "members {configuration}"),
+            Self::Removed { index } => write!(f, "no member any more, by {index}"),
+            Self::JoinAsked { identity, .. } => write!(f, "{identity} asks to join"),
+            Self::JoinRefused { leader, because } => {
+                write!(f, "not taken in by {leader}: {because}")
+            }
+            Self::TransferBegan { to } => write!(f, "handing leadership on to {to}"),
+            Self::TransferFailed { to } => write!(f, "{to} did not take leadership over"),
+            Self::SnapshotTaken { last, bytes } => {
+                write!(f, "snapshot {last} of {bytes} bytes taken")
+            }
+            Self::SnapshotSent { to, last, resumed_at: 0 } => {
+                write!(f, "sending snapshot {last} to {to}")
+            }
+            Self::SnapshotSent { to, last, resumed_at } => {
+                write!(f, "sending snapshot {last} to {to} from piece {resumed_at} on")
+            }
+            Self::SnapshotInstalled { last } => write!(f, "snapshot {last} installed"),
+            Self::SnapshotRefused { last } => write!(f, "snapshot {last} refused"),
+            Self::SnapshotLoaded { last } => write!(f, "snapshot {last} loaded"),
+            Self::Restored { index, collection } => {
+                write!(f, "{collection:?} restored as of {index}")
+            }
+            Self::StorageFailed { write } => write!(f, "write {write} failed: out of service"),
+            Self::StorageLost { acknowledged } => {
+                write!(f, "the disk lost {acknowledged}, which was acknowledged: out of service")
+            }
             Self::PeerStarted { identity } => write!(f, "peer {identity} started"),
             Self::Committed { index } => write!(f, "committed {index}"),
             Self::Applied { entry, .. } => write!(f, "applied {entry}"),

@@ -1,10 +1,13 @@
 //! What goes into a [`Node`](crate::Node) and what comes out of it.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::event::Event;
+use crate::raft::MemberChange;
+use crate::raft::message::TaskRefusal;
 use crate::store::{Answer, Operation, Query};
-use crate::types::{Index, RequestId, Sequence, SessionId, Ticks, WriteId};
+use crate::types::{Index, NodeId, RequestId, Sequence, SessionId, Ticks, WriteId};
 use crate::{Envelope, Write};
 
 /// One thing that happened to a node.
@@ -18,6 +21,9 @@ pub enum Input {
     Receive(Envelope),
     /// This write, and every one before it, is durable.
     Persisted(WriteId),
+    /// This write failed, and with it every one after it. The node takes no further part, says so in
+    /// [`Event::StorageFailed`], and may be restored from what is on disk once that can be written.
+    PersistFailed(WriteId),
     /// The application asks for something. The id must not belong to a request still pending.
     Request(RequestId, Request),
 }
@@ -43,11 +49,26 @@ pub struct Request {
     pub(crate) timeout: Option<Ticks>,
 }
 
-/// A request's kind: what must be ordered by the log, or what only reads.
+/// A request's kind: what must be ordered by the log, what only reads, or what concerns the group
+/// itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum What {
     Command { operation: Operation, place: Option<Place> },
     Read(Query),
+    Upkeep(Upkeep),
+}
+
+/// What is asked concerning the group itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Upkeep {
+    Change(Vec<MemberChange>),
+    /// This node is to belong to the group, again perhaps.
+    Join {
+        voter: bool,
+    },
+    /// This node is to belong to the group no more.
+    Leave,
+    Transfer(Option<NodeId>),
 }
 
 /// A command's place in a session that the application keeps.
@@ -58,6 +79,16 @@ pub(crate) struct Place {
     pub(crate) answered_below: Sequence,
 }
 
+impl Upkeep {
+    /// How many bytes it holds beside itself.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Change(changes) => changes.iter().map(MemberChange::size).sum(),
+            Self::Join { .. } | Self::Leave | Self::Transfer(_) => 0,
+        }
+    }
+}
+
 impl Request {
     pub(crate) const fn command(operation: Operation) -> Self {
         Self { what: What::Command { operation, place: None }, timeout: None }
@@ -65,6 +96,10 @@ impl Request {
 
     pub(crate) const fn read(query: Query) -> Self {
         Self { what: What::Read(query), timeout: None }
+    }
+
+    pub(crate) const fn upkeep(upkeep: Upkeep) -> Self {
+        Self { what: What::Upkeep(upkeep), timeout: None }
     }
 
     /// Ends the request after `timeout` instead of [`Config::request_timeout`](crate::Config).
@@ -122,7 +157,8 @@ pub enum Outcome {
     /// It was executed, once.
     Done {
         /// A command: the log position at which it took effect. A linearizable read: the position
-        /// whose state it saw.
+        /// whose state it saw. A change of the members or of leadership: a committed position by
+        /// which it was so.
         index: Index,
         /// The result.
         answer: Answer,
@@ -162,6 +198,8 @@ pub enum NotExecuted {
     NoLeader,
     /// A queue was full, here or at the leader.
     Busy,
+    /// The leader declined, and says why.
+    Declined(TaskRefusal),
     /// The command is larger than one log entry may be.
     TooLarge {
         /// Its size.
@@ -211,6 +249,7 @@ impl fmt::Display for NotExecuted {
             Self::NoGroup => f.write_str("the node belongs to no group"),
             Self::NoLeader => f.write_str("no leader"),
             Self::Busy => f.write_str("busy"),
+            Self::Declined(because) => write!(f, "declined: {because}"),
             Self::TooLarge { bytes, limit } => {
                 write!(f, "{bytes} bytes are more than an entry may have ({limit})")
             }

@@ -14,6 +14,7 @@ mod io;
 mod node;
 mod raft;
 mod requests;
+mod state_machine;
 mod status;
 mod store;
 mod stored;
@@ -21,16 +22,19 @@ mod types;
 
 pub use bytes::Bytes;
 pub use codec::{Claim, DecodeError, Envelope, MAX_ENVELOPE_BYTES};
-pub use config::{Birth, Config, ConfigError, SessionLimits};
+pub use config::{Admission, Birth, Config, ConfigError, Priority, SessionLimits};
 pub use event::{DropReason, Event, Impossible, Role, VoteRefusal};
 pub use handle::{
     Call, Codec, EncodeError, Failure, Map, MapEvent, MapView, Postcard, Ticket, ValueError,
-    ViewError, open_session, sync,
+    ViewError, change_members, join, leave, open_session, sync, transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;
-pub use raft::{Configuration, Entry};
-pub use status::{Counters, Load, Status};
+pub use raft::{
+    Afterwards, ChangeRefusal, Configuration, Entry, JoinRefusal, Member, MemberChange,
+    SnapshotHead, Standing, TaskRefusal,
+};
+pub use status::{Counters, Load, Membership, Status};
 pub use store::{Answer, Change, NameTooLong};
 pub use stored::{RestoreError, Stored, Write};
 pub use types::{

@@ -4,16 +4,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
-use crate::event::Event;
 use crate::handle::{Map, MapView};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
-use crate::raft::entries::{Entry, Payload};
 use crate::requests::Requests;
+use crate::state_machine::StateMachine;
 use crate::status::{Counters, Load, Status};
-use crate::store::{CommandError, Effect, Store};
 use crate::stored::{RestoreError, Stored};
-use crate::types::{Index, Ticks};
+use crate::types::{Peer, Ticks};
 
 /// One member of a group: a synchronous state machine without clock, socket, file or thread.
 ///
@@ -21,14 +19,9 @@ use crate::types::{Index, Ticks};
 /// same inputs give the same outputs, byte for byte, on every platform.
 #[derive(Debug)]
 pub struct Node {
-    config: Config,
     raft: Raft,
     requests: Requests,
-    store: Store,
-    applied: Index,
-    /// Set when a command of a newer version was met: nothing after it is applied.
-    halted: bool,
-    duplicates_suppressed: u64,
+    state: StateMachine,
     now: u64,
     /// Ticks that were fed and have not passed yet.
     owed_ticks: u64,
@@ -44,7 +37,7 @@ impl Node {
     /// When the configuration is not valid.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self::around(Raft::new(config.clone()), config))
+        Ok(Self::around(&config, Raft::new(config.clone())))
     }
 
     /// Another life of the node whose disk holds `stored`.
@@ -64,18 +57,34 @@ impl Node {
         }
         stored.check()?;
         let life = stored.life().checked_next().ok_or(RestoreError::TooManyLives)?;
-        Ok(Self::around(Raft::restore(config.clone(), peer, life, stored), config))
+        Ok(Self::around(&config, Raft::restore(config.clone(), peer, life, stored)))
     }
 
-    fn around(raft: Raft, config: Config) -> Self {
+    /// What is to be restored from after the majority of a group is lost for good: a new group, which
+    /// has the state of the old one as far as this node's disk holds it.
+    ///
+    /// **This is not safe.** What others had and this disk has not is lost, committed or not, and was
+    /// acknowledged all the same; what was in this disk's log and never committed becomes so. Use it
+    /// only when a majority of the disks is gone, on one of the disks that are left, the one whose
+    /// [`Stored::last`] has the highest term and then index; everything else that is left of the old
+    /// group must be wiped. `members` is this node and, if wished, new incarnations that are waiting to
+    /// be taken in; more usually it is this node alone, and others join afterwards.
+    ///
+    /// # Errors
+    /// When the image cannot be restored from, or `members` lacks this node or has more than a group
+    /// may.
+    pub fn recover(
+        stored: Stored,
+        members: impl IntoIterator<Item = Peer>,
+    ) -> Result<Stored, RestoreError> {
+        stored.recover(members)
+    }
+
+    fn around(config: &Config, raft: Raft) -> Self {
         Self {
-            requests: Requests::new(&config, raft.identity()),
-            config,
+            requests: Requests::new(config, raft.identity()),
+            state: StateMachine::new(config),
             raft,
-            store: Store::new(),
-            applied: Index::ZERO,
-            halted: false,
-            duplicates_suppressed: 0,
             now: 0,
             owed_ticks: 0,
         }
@@ -96,6 +105,7 @@ impl Node {
             Input::Tick(ticks) => return self.tick(ticks),
             Input::Receive(envelope) => self.raft.receive(envelope),
             Input::Persisted(id) => self.raft.on_persisted(id),
+            Input::PersistFailed(id) => self.raft.on_persist_failed(id),
             Input::Request(id, request) => self.requests.on_request(id, request, self.now),
         }
         self.settle(&mut outputs);
@@ -121,13 +131,18 @@ impl Node {
             leader: raft.leader(),
             configuration: Arc::clone(raft.configuration()),
             configuration_index: raft.configuration_index(),
+            membership: raft.membership(),
+            transferring_to: raft.transferring_to(),
+            version: raft.version(),
+            snapshot: raft.snapshot(),
+            compacted: raft.compacted(),
             last: raft.last(),
             durable: raft.durable(),
             committed: raft.committed(),
-            applied: self.applied,
-            digest: self.store.digest(),
+            applied: self.state.applied(),
+            digest: self.state.store().digest(),
             ready: raft.leader().is_some()
-                && raft.caught_up_at().is_some_and(|index| self.applied >= index),
+                && raft.caught_up_at().is_some_and(|index| self.state.applied() >= index),
             idle_ticks: self.idle_ticks(),
             load: self.load(),
             counters: self.counters(),
@@ -137,7 +152,7 @@ impl Node {
     /// What this node has applied of a map: a local read, which may lag behind the group.
     #[must_use]
     pub fn map<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
-        MapView::new(self.store.map(map.name()))
+        MapView::new(self.state.store().map(map.name()))
     }
 
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once
@@ -164,7 +179,10 @@ impl Node {
 
     /// How many ticks until one has an effect, those owed apart.
     fn ticks_to_next(&self) -> u64 {
-        if self.has_work_left() || self.raft.has_draft() {
+        if self.state.has_work_left(self.raft.committed())
+            || self.raft.has_leftovers()
+            || self.raft.has_draft()
+        {
             return 0;
         }
         match self.raft.next_tick().min(self.requests.next_alarm()) {
@@ -176,77 +194,19 @@ impl Node {
     /// Lets all that follows from an input happen, and collects what is to be done.
     fn settle(&mut self, outputs: &mut Vec<Output>) {
         self.heed_notices();
-        self.apply_committed();
-        self.requests.hand_over(&mut self.raft, &self.store, self.now);
+        self.state.advance(&mut self.raft, &mut self.requests);
+        self.requests.hand_over(&mut self.raft, self.state.store(), self.now);
         outputs.extend(self.raft.flush().map(Output::Persist));
         self.heed_notices();
-        self.requests.serve_reads(self.applied, &self.store);
+        self.requests.serve_reads(self.state.applied(), self.state.store());
         outputs.append(&mut self.raft.take_outputs());
         outputs.append(&mut self.requests.take_outputs());
     }
 
     fn heed_notices(&mut self) {
         for notice in self.raft.take_notices() {
-            self.requests.on_notice(notice, self.now);
+            self.requests.on_notice(notice, &self.raft, self.now);
         }
-    }
-
-    /// Applies what is committed, up to the step's budget.
-    fn apply_committed(&mut self) {
-        let mut budget = self.config.step_budget_bytes;
-        while self.has_work_left() && budget > 0 {
-            let index = self.applied.next();
-            let entry = self.raft.entry(index).expect("a committed entry is in the log").clone();
-            budget = budget.saturating_sub(entry.size());
-            self.apply(&entry);
-        }
-    }
-
-    fn has_work_left(&self) -> bool {
-        !self.halted && self.applied < self.raft.committed()
-    }
-
-    fn apply(&mut self, entry: &Entry) {
-        let index = entry.id().index;
-        let (effect, changes, expired) = match &entry.payload {
-            Payload::Noop => (None, Vec::new(), self.store.advance(index)),
-            Payload::Founding(founding) => {
-                self.store.found(founding.sessions);
-                (None, Vec::new(), Vec::new())
-            }
-            Payload::Command(bytes) => match self.store.apply(index, bytes) {
-                Ok(applied) => (Some(applied.effect), applied.changes, applied.expired),
-                Err(CommandError::TooNew(version)) => {
-                    self.halted = true;
-                    return self.emit(Event::CommandTooNew { index, version });
-                }
-                Err(CommandError::Unreadable) => {
-                    self.emit(Event::CommandUnreadable { index });
-                    (None, Vec::new(), self.store.advance(index))
-                }
-            },
-        };
-        self.applied = index;
-        for change in changes {
-            self.emit(Event::Changed(change));
-        }
-        for session in expired {
-            self.emit(Event::SessionExpired { session });
-            self.requests.on_session_expired(session);
-        }
-        self.duplicates_suppressed +=
-            u64::from(matches!(effect, Some(Effect::Executed { duplicate: true, .. })));
-        if self.config.verbose {
-            let outcome = effect.as_ref().map_or(0, Effect::digest);
-            let digest = self.store.digest();
-            self.emit(Event::Applied { entry: entry.id(), digest, outcome });
-        }
-        self.requests.on_applied(entry.id(), effect.as_ref());
-        self.requests.serve_reads(self.applied, &self.store);
-    }
-
-    fn emit(&mut self, event: Event) {
-        self.raft.output(Output::Event(event));
     }
 
     fn load(&self) -> Load {
@@ -263,13 +223,15 @@ impl Node {
             unconfirmed_writes: self.raft.unconfirmed_writes(),
             log_entries,
             log_bytes,
-            sessions: self.store.sessions(),
+            snapshot_bytes: self.raft.snapshot_bytes() + self.state.taking_bytes(),
+            incoming_bytes: self.raft.incoming_bytes(),
+            sessions: self.state.store().sessions(),
         }
     }
 
     fn counters(&self) -> Counters {
         let mut counters = *self.raft.counters();
-        counters.duplicates_suppressed = self.duplicates_suppressed;
+        counters.duplicates_suppressed = self.state.duplicates();
         counters.refused_busy += self.requests.refused_busy();
         counters
     }
@@ -290,7 +252,8 @@ mod tests {
     use super::*;
     use crate::codec::{Address, Header};
     use crate::config::Birth;
-    use crate::event::Role;
+    use crate::event::{Event, Role};
+    use crate::raft::entries::Payload;
     use crate::raft::entries::Run;
     use crate::raft::message::Message;
     use crate::raft::testing::any_message;

@@ -24,6 +24,16 @@ pub struct Status {
     pub configuration: Arc<Configuration>,
     /// The entry that configuration stands in.
     pub configuration_index: Index,
+    /// How this node belongs to its group, or does not.
+    pub membership: Membership,
+    /// The node that leadership is being handed on to, as a leader.
+    pub transferring_to: Option<NodeId>,
+    /// The format version in which the group's commands are written, by what is applied here.
+    pub version: u8,
+    /// The last entry that the snapshot covers; before the first if there is none.
+    pub snapshot: EntryId,
+    /// The last entry that the log does not hold any more; not beyond the snapshot's.
+    pub compacted: EntryId,
     /// The last entry of the log.
     pub last: EntryId,
     /// All entries up to here are durable on this node.
@@ -46,8 +56,26 @@ pub struct Status {
     pub counters: Counters,
 }
 
-/// How full a node's queues are. What a limit of [`Config`](crate::Config) bounds says so; the log
-/// keeps every entry.
+/// How a node belongs to a group, or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Membership {
+    /// It has no group yet.
+    Outside,
+    /// It votes, by the configuration it knows of.
+    Voter,
+    /// It is a learner, by the configuration it knows of.
+    Learner,
+    /// It is in the group and does not know of a configuration that names it: one that names it has
+    /// not arrived, or it was removed.
+    NotNamed,
+    /// It was told that it was removed.
+    Removed,
+    /// Its disk failed, or lost what it had acknowledged: it takes no part.
+    OutOfService,
+}
+
+/// How full a node's queues are. What a limit of [`Config`](crate::Config) bounds says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
@@ -70,8 +98,12 @@ pub struct Load {
     pub unconfirmed_writes: u64,
     /// Entries in the log.
     pub log_entries: u64,
-    /// Bytes of their commands.
+    /// Bytes of their commands, and 64 for each.
     pub log_bytes: u64,
+    /// Bytes of the snapshot, and of one that is being taken.
+    pub snapshot_bytes: u64,
+    /// Bytes of a snapshot that a leader is sending.
+    pub incoming_bytes: u64,
     /// Client sessions.
     pub sessions: u64,
 }
@@ -100,4 +132,26 @@ pub struct Counters {
     pub duplicates_suppressed: u64,
     /// Requests that were turned away because a queue was full.
     pub refused_busy: u64,
+    /// Snapshots taken.
+    pub snapshots_taken: u64,
+    /// Snapshots that were begun to be sent, as a leader.
+    pub snapshots_sent: u64,
+    /// Those of them that a node had a part of already.
+    pub snapshots_resumed: u64,
+    /// Pieces of snapshots sent.
+    pub snapshot_pieces_sent: u64,
+    /// Snapshots of a leader's that took the place of the log.
+    pub snapshots_installed: u64,
+    /// Configurations appended, as a leader.
+    pub changes_begun: u64,
+    /// Nodes let into the group, as a leader.
+    pub admissions: u64,
+    /// Learners made voters, as a leader.
+    pub promotions: u64,
+    /// Silent voters made learners, as a leader.
+    pub demotions: u64,
+    /// Times that leadership began to be handed on.
+    pub transfers_begun: u64,
+    /// Times that this came to nothing.
+    pub transfers_failed: u64,
 }

@@ -12,18 +12,28 @@
 //! | 4 | CRC-32 of the nine bytes before it, little-endian |
 //! | … | the body: one record |
 //!
+//! A snapshot is one frame that says what it is, and one for each of its parts. It stands only in a
+//! whole image, never in what is appended, so no crash leaves a part of it.
+//!
 //! Every prefix of a node's frames is safe to restore from, as long as no confirmed frame is missing.
 //! An append that was under way when the machine stopped leaves its last frame short, or zeros from
 //! some sector boundary on; that is cut off. Anything else that does not check is damage, and
 //! [`Stored::decode`] says where: what comes after it may have been confirmed, so the node must not
 //! go on as if it had never been. It returns as a new incarnation.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
+use crate::bytes::Bytes;
+use crate::config::MAX_MEMBERS;
+use crate::raft::Configuration;
 use crate::raft::entries::{Entry, Payload, Run};
+use crate::raft::snapshot::{PartSum, Snapshot, SnapshotHead};
 use crate::types::{EntryId, GroupId, Index, Life, Peer, Term, WriteId};
 
 /// Something to make durable.
@@ -49,6 +59,9 @@ pub(crate) enum Record {
     Truncate(Index),
     /// Adds entries after the last.
     Append(Run),
+    /// Takes the place of the log up to its last entry, once all its parts have followed.
+    Snapshot(Box<SnapshotHead>),
+    SnapshotPart(Bytes),
 }
 
 /// What must be durable before a node speaks for it (Raft, Figure 2, persistent state).
@@ -59,6 +72,8 @@ pub(crate) struct HardState {
     pub(crate) life: u32,
     pub(crate) term: Term,
     pub(crate) vote: Option<Peer>,
+    /// The disk once lost what had been acknowledged: this incarnation must not go on.
+    pub(crate) lost: bool,
 }
 
 /// What a disk holds: the one fold from writes to the image a node is restored from.
@@ -66,7 +81,17 @@ pub(crate) struct HardState {
 pub struct Stored {
     pub(crate) peer: Option<Peer>,
     pub(crate) hard: HardState,
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// A snapshot of which some parts are still to come.
+    unfinished: Option<Unfinished>,
+    /// The log after the snapshot.
     pub(crate) entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Unfinished {
+    snapshot: Snapshot,
+    sum: PartSum,
 }
 
 /// Why what is stored cannot be restored from.
@@ -102,6 +127,13 @@ pub enum RestoreError {
         /// The term.
         term: Term,
     },
+    /// A snapshot lacks parts: the image was put in place before it was whole.
+    UnfinishedSnapshot,
+    /// A leader has shown that the disk lost entries which this incarnation had acknowledged. What it
+    /// promised cannot be relied on: it returns as a new incarnation.
+    LostAcknowledged,
+    /// The members of a recovered group lack this node, or are too many.
+    Members,
     /// The image belongs to another node than the configuration names.
     OtherNode {
         /// Whose it is.
@@ -140,23 +172,31 @@ impl Write {
     /// The bytes to write.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for record in &self.records {
-            let start = bytes.len();
-            bytes.resize(start + HEADER, 0);
-            bytes = postcard::to_extend(record, bytes).expect("a record serialises into memory");
-            let length = u32::try_from(bytes.len() - start - HEADER)
-                .expect("a record holds some MiB of entries at most");
-            let body_sum = crc32fast::hash(&bytes[start + HEADER..]);
-            let header = &mut bytes[start..start + HEADER];
-            header[0] = VERSION;
-            header[1..5].copy_from_slice(&length.to_le_bytes());
-            header[5..9].copy_from_slice(&body_sum.to_le_bytes());
-            let header_sum = crc32fast::hash(&header[..9]);
-            header[9..].copy_from_slice(&header_sum.to_le_bytes());
-        }
-        bytes
+        self.records.iter().fold(Vec::new(), |bytes, record| frame(record, bytes))
     }
+
+    /// The bytes to write, in pieces that are encoded one by one: an image is as large as the whole
+    /// replicated state.
+    pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.records.iter().map(|record| frame(record, Vec::new()))
+    }
+}
+
+/// Appends the frame of a record.
+fn frame(record: &Record, mut bytes: Vec<u8>) -> Vec<u8> {
+    let start = bytes.len();
+    bytes.resize(start + HEADER, 0);
+    bytes = postcard::to_extend(record, bytes).expect("a record serialises into memory");
+    let length = u32::try_from(bytes.len() - start - HEADER)
+        .expect("a record holds some MiB of entries at most");
+    let body_sum = crc32fast::hash(&bytes[start + HEADER..]);
+    let header = &mut bytes[start..start + HEADER];
+    header[0] = VERSION;
+    header[1..5].copy_from_slice(&length.to_le_bytes());
+    header[5..9].copy_from_slice(&body_sum.to_le_bytes());
+    let header_sum = crc32fast::hash(&header[..9]);
+    header[9..].copy_from_slice(&header_sum.to_le_bytes());
+    bytes
 }
 
 impl Stored {
@@ -196,6 +236,9 @@ impl Stored {
             offset = end;
             count += 1;
         }
+        if stored.unfinished.is_some() {
+            return Err(RestoreError::UnfinishedSnapshot);
+        }
         Ok(stored)
     }
 
@@ -229,20 +272,39 @@ impl Stored {
         self.hard.vote
     }
 
-    /// The last entry of the log.
+    /// Whether a leader has shown that this disk lost what had been acknowledged: see
+    /// [`Event::StorageLost`](crate::Event).
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.hard.lost
+    }
+
+    /// What the snapshot covers, if there is one.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&SnapshotHead> {
+        self.snapshot.as_deref().map(|snapshot| &snapshot.head)
+    }
+
+    /// The entry that the log goes on after: the last that the snapshot covers.
+    #[must_use]
+    pub fn start(&self) -> EntryId {
+        self.snapshot().map_or(EntryId::ZERO, SnapshotHead::last)
+    }
+
+    /// The last entry of the log, or of the snapshot when nothing comes after it.
     #[must_use]
     pub fn last(&self) -> EntryId {
-        self.entries.last().map_or(EntryId::ZERO, Entry::id)
+        self.entries.last().map_or(self.start(), Entry::id)
     }
 
-    /// The entry at `index`.
+    /// The entry at `index`, unless only the snapshot covers it.
     #[must_use]
     pub fn entry(&self, index: Index) -> Option<&Entry> {
-        let position = usize::try_from(index.get().checked_sub(1)?).ok()?;
-        self.entries.get(position)
+        let position = index.since(self.start().index).checked_sub(1)?;
+        self.entries.get(usize::try_from(position).ok()?)
     }
 
-    /// The log, in order.
+    /// The log after the snapshot, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -250,31 +312,103 @@ impl Stored {
 
     /// Whether a node can be in this state.
     pub(crate) fn check(&self) -> Result<(), RestoreError> {
-        let founded_in = self.entries.first().and_then(|first| match &first.payload {
-            Payload::Founding(founding) => Some(founding.group),
-            Payload::Noop | Payload::Command(_) => None,
-        });
         let last = self.last();
-        let known = last.term <= self.hard.term
-            && (self.entries.is_empty() || founded_in == self.hard.group);
+        let founded_in = match (&self.snapshot, self.entries.first().map(|first| &first.payload)) {
+            (Some(snapshot), _) => Some(snapshot.head.group),
+            (None, Some(Payload::Founding(founding))) => Some(founding.group),
+            (None, Some(Payload::Noop | Payload::Command(_) | Payload::Members(_)) | None) => None,
+        };
+        let empty = last == EntryId::ZERO;
+        let known = last.term <= self.hard.term && (empty || founded_in == self.hard.group);
+        if self.hard.lost {
+            return Err(RestoreError::LostAcknowledged);
+        }
+        if self.unfinished.is_some() {
+            return Err(RestoreError::UnfinishedSnapshot);
+        }
         if known { Ok(()) } else { Err(RestoreError::Inconsistent { last, term: self.hard.term }) }
     }
 
+    /// The image of a new group that has this one's state: see [`Node::recover`](crate::Node::recover).
+    pub(crate) fn recover(
+        mut self,
+        members: impl IntoIterator<Item = Peer>,
+    ) -> Result<Self, RestoreError> {
+        self.check()?;
+        let (Some(me), Some(old), last) = (self.peer, self.hard.group, self.last()) else {
+            return Err(RestoreError::Empty);
+        };
+        let configuration = Configuration::of_voters(members);
+        let possible = configuration.is_voter(me) && configuration.len() <= MAX_MEMBERS as u64;
+        let term = Term::try_from(self.hard.term.get() + 1);
+        let index = Index::try_from(last.index.get() + 1);
+        let (true, true, Ok(term), Ok(index)) = (possible, last.index > Index::ZERO, term, index)
+        else {
+            return Err(RestoreError::Members);
+        };
+        let seed = [old.get(), me.incarnation.get(), u64::from(self.hard.life), term.get()];
+        let seed: Vec<u8> = seed.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let group = GroupId::new(xxh3_64(&seed));
+        self.hard.group = Some(group);
+        self.hard.term = term;
+        self.hard.vote = None;
+        self.rename_group(group);
+        let payload = Payload::Members(Box::new(configuration));
+        self.entries.push(Entry { id: EntryId::new(index, term), payload });
+        Ok(self)
+    }
+
+    fn rename_group(&mut self, group: GroupId) {
+        if let Some(snapshot) = &mut self.snapshot {
+            Arc::make_mut(snapshot).head.group = group;
+        }
+        if let Some(Entry { payload: Payload::Founding(founding), .. }) = self.entries.first_mut() {
+            founding.group = group;
+        }
+    }
+
     fn fold(&mut self, record: &Record) -> Result<(), NotNext> {
+        if let Some(unfinished) = self.unfinished.take() {
+            return self.go_on(unfinished, record);
+        }
         match record {
             Record::Identity(peer) if self.peer.is_none() => self.peer = Some(*peer),
             Record::HardState(hard) if self.peer.is_some() => self.hard = *hard,
-            Record::Truncate(kept) if *kept <= self.last().index => {
-                self.entries.truncate(usize::try_from(kept.get()).map_err(|_| NotNext)?);
+            Record::Truncate(kept) if (self.start().index..=self.last().index).contains(kept) => {
+                let length = kept.since(self.start().index);
+                self.entries.truncate(usize::try_from(length).map_err(|_| NotNext)?);
             }
             Record::Append(run) if run.previous() == self.last() => {
                 self.entries.extend_from_slice(run.entries());
             }
+            Record::Snapshot(head) if self.peer.is_some() && self.last() == EntryId::ZERO => {
+                let snapshot = Snapshot { head: (**head).clone(), parts: Vec::new() };
+                self.unfinished = Some(Unfinished { snapshot, sum: PartSum::default() });
+            }
             Record::Identity(_)
             | Record::HardState(_)
             | Record::Truncate(_)
-            | Record::Append(_) => return Err(NotNext),
+            | Record::Append(_)
+            | Record::Snapshot(_)
+            | Record::SnapshotPart(_) => return Err(NotNext),
         }
+        Ok(())
+    }
+
+    /// The next part of the snapshot that was begun: nothing else may come before its last.
+    fn go_on(&mut self, mut unfinished: Unfinished, record: &Record) -> Result<(), NotNext> {
+        let Record::SnapshotPart(part) = record else { return Err(NotNext) };
+        let Unfinished { snapshot, sum } = &mut unfinished;
+        sum.add(part);
+        snapshot.parts.push(part.clone());
+        if sum.parts < snapshot.head.parts {
+            self.unfinished = Some(unfinished);
+            return Ok(());
+        }
+        if !snapshot.head.describes(*sum) {
+            return Err(NotNext);
+        }
+        self.snapshot = Some(Arc::new(unfinished.snapshot));
         Ok(())
     }
 }
@@ -360,16 +494,21 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity(peer) => write!(f, "identity {peer}"),
-            Self::HardState(HardState { group, life, term, vote }) => {
+            Self::HardState(HardState { group, life, term, vote, lost }) => {
                 write!(f, "life {life} {term}")?;
                 match vote {
                     Some(candidate) => write!(f, " vote {}", candidate.id)?,
                     None => f.write_str(" no vote")?,
                 }
-                if group.is_none() { f.write_str(" no group") } else { Ok(()) }
+                if group.is_none() {
+                    f.write_str(" no group")?;
+                }
+                if *lost { f.write_str(" lost") } else { Ok(()) }
             }
             Self::Truncate(kept) => write!(f, "truncate after {kept}"),
             Self::Append(run) => write!(f, "append {run}"),
+            Self::Snapshot(head) => write!(f, "snapshot {head}"),
+            Self::SnapshotPart(part) => write!(f, "part of {} bytes", part.len()),
         }
     }
 }
@@ -388,6 +527,11 @@ impl fmt::Display for RestoreError {
             Self::Inconsistent { last, term } => {
                 write!(f, "a log up to {last} in {term} and its group do not go together")
             }
+            Self::UnfinishedSnapshot => f.write_str("a snapshot lacks parts"),
+            Self::LostAcknowledged => {
+                f.write_str("the disk once lost what this incarnation had acknowledged")
+            }
+            Self::Members => f.write_str("the members lack this node, or are too many"),
             Self::OtherNode { stored } => write!(f, "the image belongs to {stored}"),
             Self::Config(error) => error.fmt(f),
             Self::TooManyLives => f.write_str("started too often"),
@@ -408,6 +552,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::raft::snapshot::testing::{at, snapshot};
     use crate::types::{Incarnation, NodeId};
     use crate::{Bytes, Configuration, SessionLimits};
 
@@ -418,7 +563,6 @@ mod tests {
     fn founding() -> Payload {
         Payload::Founding(Box::new(crate::raft::entries::Founding {
             group: GroupId::new(0x1122_3344_5566_7788),
-            version: 1,
             configuration: Configuration::of_voters([peer()]),
             sessions: SessionLimits::default(),
         }))
@@ -434,6 +578,7 @@ mod tests {
             life: 1,
             term: Term::new(term),
             vote: Some(peer()),
+            lost: false,
         }
     }
 
@@ -469,24 +614,115 @@ mod tests {
                 .collect::<alloc::string::String>()
         };
         let first = Run::new(EntryId::ZERO, [(Term::new(1), founding())]).unwrap();
+        let members = Payload::Members(Box::new(Configuration::of_voters([peer()])));
+        let previous = EntryId::new(Index::new(1), Term::new(1));
+        let second = Run::new(previous, [(Term::new(1), members)]).unwrap();
+        let Snapshot { head, parts } = snapshot(at(9, 2), &[b"xy"]);
         for (record, header, body) in [
             (Record::Identity(peer()), "010400000074b02b052ace2152", "0001bc15"),
             (
                 Record::HardState(hard(7)),
-                "01110000001cc00f1102732b27",
-                "010188ef99abc5e88c911101070101bc15",
+                "011200000002bc12c612ee52a3",
+                "010188ef99abc5e88c911101070101bc1500",
             ),
             (Record::Truncate(Index::new(300)), "0103000000b59f7910b0945440", "02ac02"),
             (command(1, b"xy"), "010900000007857763c725d120", "030101010202027879"),
             (
                 Record::Append(first),
-                "011e000000e53b0bab243b2cf3",
-                "03000001010188ef99abc5e88c9111010101bc1580088008808040c0843d",
+                "012000000038b389b800ea78d5",
+                "03000001010188ef99abc5e88c9111010101bc15000080088008808040c0843d",
             ),
+            (Record::Append(second), "010d00000065a0a1835f105a7c", "030101010103010101bc150000"),
+            (
+                Record::Snapshot(Box::new(head)),
+                "0118000000f91e224d2986251c",
+                "04090207010101010100000102f9d9c8a194caafc4c30100",
+            ),
+            (Record::SnapshotPart(parts[0].clone()), "010400000026c121db3d1c92fd", "05027879"),
         ] {
             let shown = record.to_string();
             assert_eq!(hex(record), [header, body].concat(), "{shown}");
         }
+    }
+
+    /// An image with a snapshot of two parts and one entry after it, record by record.
+    fn image() -> Vec<Record> {
+        let Snapshot { mut head, parts } = snapshot(at(9, 2), &[b"one", b"two"]);
+        head.group = hard(2).group.expect("it has one");
+        let tail = Run::new(at(9, 2), [(Term::new(2), Payload::Noop)]).unwrap();
+        vec![
+            Record::Identity(peer()),
+            Record::HardState(hard(2)),
+            Record::Snapshot(Box::new(head)),
+            Record::SnapshotPart(parts[0].clone()),
+            Record::SnapshotPart(parts[1].clone()),
+            Record::Append(tail),
+        ]
+    }
+
+    #[test]
+    fn a_snapshot_stands_for_the_log_before_it() {
+        let stored = Stored::decode(&write(1, true, image()).encode()).expect("a whole image");
+        assert_eq!((stored.start(), stored.last()), (at(9, 2), at(10, 2)));
+        assert_eq!(stored.snapshot().expect("it has one").bytes(), 6);
+        assert_eq!(stored.entry(Index::new(10)).expect("after the snapshot").id(), at(10, 2));
+        assert!(stored.entry(Index::new(9)).is_none(), "only the snapshot covers it");
+        assert_eq!(stored.check(), Ok(()));
+        let frames: Vec<u8> = write(1, true, image()).frames().flatten().collect();
+        assert_eq!(frames, write(1, true, image()).encode());
+    }
+
+    #[test]
+    fn a_snapshot_without_all_of_its_parts_is_none() {
+        for missing in 3..5 {
+            let mut records = image();
+            records.remove(missing);
+            let read = Stored::decode(&write(1, true, records).encode());
+            assert_eq!(read, Err(RestoreError::OutOfOrder { record: 4 }), "without {missing}");
+        }
+        let read = Stored::decode(&write(1, true, image()[..4].to_vec()).encode());
+        assert_eq!(read, Err(RestoreError::UnfinishedSnapshot));
+        let mut swapped = image();
+        swapped.swap(3, 4);
+        let read = Stored::decode(&write(1, true, swapped).encode());
+        assert_eq!(read, Err(RestoreError::OutOfOrder { record: 4 }), "parts out of order");
+        let mut second = Stored::decode(&write(1, true, image()).encode()).expect("a whole image");
+        let again = write(2, false, vec![image()[2].clone()]);
+        let refused = RestoreError::OutOfOrder { record: 0 };
+        assert_eq!(second.apply(&again), Err(refused), "only an image brings a snapshot");
+    }
+
+    #[test]
+    fn a_truncation_never_reaches_into_the_snapshot() {
+        let image = Stored::decode(&write(1, true, image()).encode()).expect("a whole image");
+        let truncate = |kept| write(2, false, vec![Record::Truncate(Index::new(kept))]);
+        let mut stored = image.clone();
+        assert_eq!(stored.apply(&truncate(9)), Ok(()));
+        assert_eq!(stored.last(), at(9, 2));
+        let refused = RestoreError::OutOfOrder { record: 0 };
+        assert_eq!(image.clone().apply(&truncate(8)), Err(refused));
+    }
+
+    #[test]
+    fn what_acknowledged_entries_were_lost_from_is_not_restored() {
+        let mut stored = Stored::decode(&write(1, true, image()).encode()).expect("a whole image");
+        stored.hard.lost = true;
+        assert!(stored.is_lost());
+        assert_eq!(stored.check(), Err(RestoreError::LostAcknowledged));
+    }
+
+    #[test]
+    fn a_recovered_group_is_another_with_the_same_state() {
+        let stored = Stored::decode(&write(1, true, image()).encode()).expect("a whole image");
+        let other = Peer { id: NodeId::new(2), ..peer() };
+        assert_eq!(stored.clone().recover([other]), Err(RestoreError::Members), "without itself");
+        let recovered = stored.clone().recover([peer(), other]).expect("possible");
+        assert_ne!(recovered.group(), stored.group());
+        assert_eq!(recovered.check(), Ok(()));
+        assert_eq!((recovered.vote(), recovered.last()), (None, at(11, 3)));
+        let configuration = recovered.entries()[1].configuration().expect("the new members");
+        assert_eq!(configuration.voters().collect::<Vec<_>>(), [peer(), other]);
+        assert_eq!(Stored::new().recover([peer()]), Err(RestoreError::Empty));
     }
 
     #[test]

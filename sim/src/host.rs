@@ -108,7 +108,7 @@ impl Pause {
     pub(crate) fn hold(&mut self, input: Input) {
         let lost = match &input {
             Input::Receive(_) | Input::Request(..) => self.kind.deaf,
-            Input::Persisted(_) => false,
+            Input::Persisted(_) | Input::PersistFailed(_) => false,
             Input::Tick(_) => true,
         };
         if !lost {

@@ -30,6 +30,7 @@ impl Trace {
                 self.text(format_args!("{}", envelope.kind()));
             }
             Input::Persisted(id) => self.numbers(3, &[node.get(), id.number()]),
+            Input::PersistFailed(id) => self.numbers(11, &[node.get(), id.number()]),
             Input::Request(id, _) => self.numbers(4, &[node.get(), id.get()]),
         }
     }

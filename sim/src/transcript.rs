@@ -27,6 +27,9 @@ impl Transcript {
             Input::Tick(ticks) => self.line(format_args!("{head} ← tick {ticks}")),
             Input::Receive(envelope) => self.line(format_args!("{head} ← {envelope}")),
             Input::Persisted(id) => self.line(format_args!("{head} ← persisted {id}")),
+            Input::PersistFailed(id) => {
+                self.line(format_args!("{head} ← failed to persist {id}"));
+            }
             Input::Request(id, _) => self.line(format_args!("{head} ← request {id}")),
         }
         for output in step.outputs {

@@ -6,6 +6,7 @@
 //! reply will mean.
 
 mod codec;
+mod group;
 mod map;
 mod map_view;
 
@@ -17,6 +18,7 @@ use crate::store::{Answer, Content, Operation, Query};
 use crate::types::{Sequence, SessionId, Ticks};
 
 pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
+pub use self::group::{change_members, join, leave, transfer_leadership};
 pub use self::map::{Map, MapEvent};
 pub use self::map_view::{MapView, ViewError};
 
@@ -71,14 +73,18 @@ pub fn open_session() -> Call<SessionId> {
 /// Asks for nothing but an answer: it comes once the node has applied everything that was committed
 /// when it was asked. Local reads then see at least that.
 pub fn sync() -> Call<()> {
-    Call::new(Request::read(Query::Nothing), |answer| match answer.0 {
+    Call::new(Request::read(Query::Nothing), nothing)
+}
+
+fn nothing(answer: Answer) -> Result<(), Failure> {
+    match answer.0 {
         Content::Nothing => Ok(()),
         Content::Entries(_)
         | Content::Keys(_)
         | Content::Flag(_)
         | Content::Count(_)
         | Content::Session(_) => Err(Failure::WrongReply),
-    })
+    }
 }
 
 /// The types of a handle that holds no value of them.

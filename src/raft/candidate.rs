@@ -1,6 +1,7 @@
 //! Candidates: they ask whether they could win, then begin a term and ask for votes.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use super::message::Message;
 use super::{Raft, Role};
@@ -19,6 +20,8 @@ pub(super) struct Candidate {
     granted: BTreeSet<Peer>,
     /// Whether its own vote is durable, and so counts and the others' have been asked for.
     open: bool,
+    /// The leader wished this election.
+    transfer: bool,
     pub(super) deadline: u64,
 }
 
@@ -27,21 +30,22 @@ impl Raft {
         let deadline = self.next_deadline();
         let granted = BTreeSet::from([self.me.peer]);
         self.take_role(Role::PreCandidate(PreCandidate { granted, deadline }));
-        for &peer in self.membership.others().iter() {
+        for peer in self.other_voters() {
             self.ask_pre_vote(peer);
         }
         self.count_pre_votes();
     }
 
     /// Figure 2, candidates: a new term, a vote for oneself. The others are asked once that is
-    /// durable.
-    pub(super) fn become_candidate(&mut self) {
+    /// durable. `transfer` tells whether the leader wishes it.
+    pub(super) fn become_candidate(&mut self, transfer: bool) {
         self.counters.elections_started += 1;
         let deadline = self.next_deadline();
         self.begin_term(self.hard.term.next(), Some(self.me.peer));
         self.take_role(Role::Candidate(Candidate {
             granted: BTreeSet::new(),
             open: false,
+            transfer,
             deadline,
         }));
     }
@@ -54,7 +58,7 @@ impl Raft {
         }
         candidate.open = true;
         candidate.granted.insert(self.me.peer);
-        for &peer in self.membership.others().iter() {
+        for peer in self.other_voters() {
             self.ask_vote(peer);
         }
         self.count_votes();
@@ -86,6 +90,9 @@ impl Raft {
 
     /// Asks a node that has just started for what the others were asked.
     pub(super) fn ask_again(&mut self, peer: Peer) {
+        if !self.membership.configuration().is_voter(peer) {
+            return;
+        }
         match &self.role {
             Role::PreCandidate(_) => self.ask_pre_vote(peer),
             Role::Candidate(candidate) if candidate.open => self.ask_vote(peer),
@@ -105,17 +112,23 @@ impl Raft {
         let Role::PreCandidate(candidate) = &self.role else { return };
         let configuration = self.membership.configuration();
         if configuration.is_quorum(|peer| candidate.granted.contains(&peer)) {
-            self.become_candidate();
+            self.become_candidate(false);
         }
+    }
+
+    fn other_voters(&self) -> Vec<Peer> {
+        let configuration = self.membership.configuration();
+        configuration.voters().filter(|&peer| peer != self.me.peer).collect()
     }
 
     fn ask_pre_vote(&mut self, peer: Peer) {
         let (term, last) = (self.hard.term.next(), self.log.last());
-        self.send_to(peer.id, Message::PreVote { term, last });
+        self.send_to(peer, Message::PreVote { term, last });
     }
 
     fn ask_vote(&mut self, peer: Peer) {
+        let transfer = matches!(&self.role, Role::Candidate(candidate) if candidate.transfer);
         let (term, last) = (self.hard.term, self.log.last());
-        self.send_to(peer.id, Message::RequestVote { term, last });
+        self.send_to(peer, Message::RequestVote { term, last, transfer });
     }
 }

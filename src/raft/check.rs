@@ -9,6 +9,12 @@ impl Raft {
         assert!(self.commit <= last.index, "commit {} beyond last {last}", self.commit);
         assert!(self.durable() <= last.index, "durable {} beyond last {last}", self.durable());
         assert!(last.term <= self.hard.term, "last {last} beyond term {}", self.hard.term);
+        let (start, snapshot) = (self.log.start(), self.snapshot());
+        assert!(
+            start.index <= snapshot.index && snapshot.index <= self.commit,
+            "the log starts after {start}, the snapshot ends with {snapshot}, committed is {}",
+            self.commit
+        );
         assert!(
             self.hard.group.is_some() || last.index.get() == 0,
             "entries up to {last} without a group"

@@ -4,7 +4,7 @@
 //! sender, belongs to this group, and is of the current term; handlers need not look again.
 
 use super::message::Message;
-use super::{Notice, Raft};
+use super::{Notice, Raft, Role};
 use crate::codec::{Address, Envelope, Header};
 use crate::event::{DropReason, Event, Impossible, VoteRefusal};
 use crate::types::{GroupId, Identity, Peer};
@@ -41,6 +41,9 @@ impl Raft {
         if from.peer.id == self.me.peer.id {
             return Err(DropReason::Impossible(Impossible::FromMyself));
         }
+        if self.is_out_of_service() {
+            return Err(DropReason::Failed);
+        }
         if self.is_silent() {
             return Err(DropReason::Starting);
         }
@@ -53,15 +56,46 @@ impl Raft {
         if let Some(newest) = self.peers.newer_than(from) {
             return Err(DropReason::SenderGone { newest });
         }
-        let introduces = asks || matches!(message, Message::HelloReply { .. });
-        if !introduces && !self.takes_part_in(group, from.peer, message) {
+        if !self.introduces(group, message) && !self.takes_part_in(group, from.peer, message) {
             return Err(DropReason::OtherGroup);
         }
-        if self.membership.configuration().is_voter(from.peer) && self.peers.learn(from) {
+        if self.membership.configuration().contains(from.peer) && self.peers.learn(from) {
             self.emit(Event::PeerStarted { identity: from });
             self.on_peer_started(from.peer);
         }
         Ok(())
+    }
+
+    /// Whether a message is one of those by which nodes of no group, or of different ones, get to know
+    /// each other.
+    fn introduces(&self, group: Option<GroupId>, message: &Message) -> bool {
+        match message {
+            Message::Hello { .. } | Message::HelloReply { .. } => true,
+            Message::Join { .. } => group.is_none() && self.hard.group.is_some(),
+            Message::JoinRefused { .. } => self.hard.group.is_none(),
+            Message::PreVote { .. }
+            | Message::PreVoteGranted { .. }
+            | Message::PreVoteRefused { .. }
+            | Message::RequestVote { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntries { .. }
+            | Message::AppendEntriesReply { .. }
+            | Message::Heartbeat { .. }
+            | Message::HeartbeatReply { .. }
+            | Message::Commit { .. }
+            | Message::TermPassed { .. }
+            | Message::Propose { .. }
+            | Message::ProposeReply { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::InstallSnapshotReply { .. }
+            | Message::TimeoutNow { .. }
+            | Message::Removed { .. }
+            | Message::EntriesLost { .. }
+            | Message::Assign { .. }
+            | Message::AssignReply { .. } => false,
+        }
     }
 
     /// Whether a message of `group` concerns this node. One that has no group yet enters the group
@@ -77,6 +111,7 @@ impl Raft {
             Message::PreVote { .. } => true,
             Message::RequestVote { .. }
             | Message::AppendEntries { .. }
+            | Message::InstallSnapshot { .. }
             | Message::Heartbeat { .. } => {
                 self.enter_group(group);
                 true
@@ -93,7 +128,15 @@ impl Raft {
             | Message::Propose { .. }
             | Message::ProposeReply { .. }
             | Message::ReadIndex { .. }
-            | Message::ReadIndexReply { .. } => false,
+            | Message::ReadIndexReply { .. }
+            | Message::InstallSnapshotReply { .. }
+            | Message::TimeoutNow { .. }
+            | Message::Join { .. }
+            | Message::JoinRefused { .. }
+            | Message::Removed { .. }
+            | Message::EntriesLost { .. }
+            | Message::Assign { .. }
+            | Message::AssignReply { .. } => false,
         }
     }
 
@@ -109,7 +152,7 @@ impl Raft {
         match &message {
             // A pre-vote asks about a term that has not begun.
             Message::PreVote { .. } | Message::PreVoteGranted { .. } => return Some(message),
-            Message::RequestVote { .. } if term > self.hard.term => {
+            Message::RequestVote { transfer: false, .. } if term > self.hard.term => {
                 if let Some(because) = self.stickiness() {
                     self.refuse_vote(from.peer.id, term, false, because);
                     return None;
@@ -129,11 +172,24 @@ impl Raft {
             | Message::Propose { .. }
             | Message::ProposeReply { .. }
             | Message::ReadIndex { .. }
-            | Message::ReadIndexReply { .. } => {}
+            | Message::ReadIndexReply { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::InstallSnapshotReply { .. }
+            | Message::TimeoutNow { .. }
+            | Message::Join { .. }
+            | Message::JoinRefused { .. }
+            | Message::Removed { .. }
+            | Message::EntriesLost { .. }
+            | Message::Assign { .. }
+            | Message::AssignReply { .. } => {}
         }
         if term > self.hard.term {
+            let led = matches!(self.role, Role::Leader(_));
             self.begin_term(term, None);
             self.become_follower(None);
+            if led {
+                self.note_own_removal();
+            }
         } else if term < self.hard.term {
             return self.turn_away_stale(group, from, message);
         }
@@ -154,12 +210,16 @@ impl Raft {
                 self.refuse_vote(from.peer.id, asked, false, because);
                 self.send_in(group, from, Message::RequestVoteReply { term, granted: false });
             }
-            Message::AppendEntries { .. } | Message::Heartbeat { .. } => {
+            Message::AppendEntries { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::Heartbeat { .. } => {
                 self.drop_envelope(from, DropReason::StaleTerm { ours: term });
                 self.send_in(group, from, Message::TermPassed { term });
             }
             // What these say stays true when the term has passed.
-            Message::ProposeReply { .. } | Message::ReadIndexReply { .. } => return Some(message),
+            Message::ProposeReply { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::AssignReply { .. } => return Some(message),
             Message::Hello { .. }
             | Message::HelloReply { .. }
             | Message::PreVote { .. }
@@ -170,6 +230,13 @@ impl Raft {
             | Message::HeartbeatReply { .. }
             | Message::Commit { .. }
             | Message::TermPassed { .. }
+            | Message::InstallSnapshotReply { .. }
+            | Message::TimeoutNow { .. }
+            | Message::Join { .. }
+            | Message::JoinRefused { .. }
+            | Message::Removed { .. }
+            | Message::EntriesLost { .. }
+            | Message::Assign { .. }
             // Another copy of it may have been taken while this node led that term, so that nothing
             // can be said of it.
             | Message::Propose { .. }
@@ -195,8 +262,8 @@ impl Raft {
             }
             Message::AppendEntriesReply { outcome, .. } => self.on_append_reply(from, outcome),
             Message::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round),
-            Message::HeartbeatReply { round, matched, durable, .. } => {
-                self.on_heartbeat_reply(from, round, matched, durable);
+            Message::HeartbeatReply { round, matched, durable, speaks, .. } => {
+                self.on_heartbeat_reply(from, round, (matched, durable), speaks);
             }
             Message::Commit { commit, .. } => self.on_commit(from, commit),
             Message::Propose { number, command, .. } => self.on_propose(from, number, command),
@@ -206,6 +273,23 @@ impl Raft {
             Message::ReadIndex { read, .. } => self.on_read_index(from, read),
             Message::ReadIndexReply { read, index, .. } => {
                 self.notices.push(Notice::ReadReady { read, index });
+            }
+            Message::InstallSnapshot { snapshot, piece, bytes, .. } => {
+                self.on_install_snapshot(from, snapshot, piece, &bytes);
+            }
+            Message::InstallSnapshotReply { snapshot, pieces, .. } => {
+                self.on_install_reply(from, snapshot, pieces);
+            }
+            Message::TimeoutNow { .. } => self.on_timeout_now(from),
+            Message::Join { joiner, voter, metadata, speaks } => {
+                self.on_join(from, joiner, (voter, metadata), speaks);
+            }
+            Message::JoinRefused { because } => self.on_join_refused(from, because),
+            Message::Removed { index } => self.on_removed(from, index),
+            Message::EntriesLost { acknowledged, .. } => self.on_entries_lost(from, acknowledged),
+            Message::Assign { number, task, .. } => self.on_assign(from, number, task),
+            Message::AssignReply { number, outcome, .. } => {
+                self.notices.push(Notice::TaskAnswered { number, outcome });
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::membership::Configuration;
+use super::configuration::Configuration;
 use crate::bytes::Bytes;
 use crate::config::SessionLimits;
 use crate::types::{EntryId, GroupId, Index, Term};
@@ -30,14 +30,14 @@ pub(crate) enum Payload {
     Founding(Box<Founding>),
     /// A command for the store, which alone can read it.
     Command(Bytes),
+    /// Another configuration, in force from here on.
+    Members(Box<Configuration>),
 }
 
 /// How a group began: the same entry, `1@1`, on all of its nodes.
 #[derive(Clone, Debug, PartialEq, DeriveSerialize, DeriveDeserialize)]
 pub(crate) struct Founding {
     pub(crate) group: GroupId,
-    /// The format version that the group's commands are written in.
-    pub(crate) version: u16,
     pub(crate) configuration: Configuration,
     pub(crate) sessions: SessionLimits,
 }
@@ -68,7 +68,17 @@ impl Entry {
     pub fn command(&self) -> Option<&[u8]> {
         match &self.payload {
             Payload::Command(bytes) => Some(bytes),
-            Payload::Noop | Payload::Founding(_) => None,
+            Payload::Noop | Payload::Founding(_) | Payload::Members(_) => None,
+        }
+    }
+
+    /// The configuration that is in force from this entry on, if it changes that.
+    #[must_use]
+    pub fn configuration(&self) -> Option<&Configuration> {
+        match &self.payload {
+            Payload::Founding(founding) => Some(&founding.configuration),
+            Payload::Members(configuration) => Some(configuration),
+            Payload::Noop | Payload::Command(_) => None,
         }
     }
 
@@ -91,7 +101,8 @@ impl Payload {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Self::Command(bytes) => OVERHEAD + bytes.len_u64(),
-            Self::Founding(founding) => OVERHEAD * (1 + founding.configuration.len()),
+            Self::Founding(founding) => OVERHEAD + founding.configuration.size(),
+            Self::Members(configuration) => OVERHEAD + configuration.size(),
             Self::Noop => OVERHEAD,
         }
     }
@@ -179,6 +190,7 @@ impl fmt::Display for Entry {
                 write!(f, "{} founding {}", self.id, founding.configuration)
             }
             Payload::Command(bytes) => write!(f, "{} command of {} bytes", self.id, bytes.len()),
+            Payload::Members(configuration) => write!(f, "{} members {configuration}", self.id),
         }
     }
 }

@@ -36,6 +36,16 @@ impl Raft {
             return;
         }
         let previous = run.previous();
+        let start = self.log.start().index;
+        if previous.index < start {
+            // What is compacted is committed, and so is in the log of whoever leads. The leader goes
+            // on from there.
+            self.matched = self.matched.max(start);
+            return self.acknowledge(from, start);
+        }
+        if !run.entries().is_empty() && self.is_overloaded() {
+            return self.drop_envelope(from, DropReason::Busy);
+        }
         if !self.log.holds(previous) {
             return self.refuse_append(from, previous);
         }
@@ -57,8 +67,9 @@ impl Raft {
         } else {
             Index::ZERO
         };
+        let speaks = self.speaks();
         // Waits for no write, so a slow disk deposes nobody.
-        self.send_in_group(from, Message::HeartbeatReply { term, round, matched, durable });
+        self.send_in_group(from, Message::HeartbeatReply { term, round, matched, durable, speaks });
     }
 
     pub(super) fn on_commit(&mut self, from: Identity, commit: Index) {
@@ -83,7 +94,7 @@ impl Raft {
     }
 
     /// Takes the sender for the leader of this term; false if it cannot be.
-    fn follow(&mut self, from: Identity) -> bool {
+    pub(super) fn follow(&mut self, from: Identity) -> bool {
         match &mut self.role {
             Role::Follower(follower) if follower.leader == Some(from) => {
                 follower.heard = self.now;
@@ -108,7 +119,7 @@ impl Raft {
     fn misplaced(&self, run: &Run) -> Option<Impossible> {
         let foreign = run.entries().iter().any(|entry| match &entry.payload {
             Payload::Founding(founding) => Some(founding.group) != self.hard.group,
-            Payload::Noop | Payload::Command(_) => false,
+            Payload::Noop | Payload::Command(_) | Payload::Members(_) => false,
         });
         if foreign || run.last().term > self.hard.term {
             return Some(Impossible::MisplacedEntries);
@@ -123,7 +134,9 @@ impl Raft {
     }
 
     fn refuse_append(&mut self, from: Identity, previous: EntryId) {
-        let hint = self.log.last_not_above(previous.index, previous.term);
+        let shared = self.log.last_not_above(previous.index, previous.term);
+        // Its start is committed, and so shared with whoever leads.
+        let hint = shared.unwrap_or(self.log.start());
         self.emit(Event::AppendRefused { leader: from.peer.id, previous, hint });
         let outcome = AppendOutcome::Conflict { rejected: previous.index, hint };
         let term = self.hard.term;
@@ -140,14 +153,15 @@ impl Raft {
         }
         let added = spliced.appended.entries();
         self.counters.entries_appended += added.len() as u64;
-        if self.membership.on_append(added) {
-            self.emit_members();
+        let rolled_back = spliced.kept.is_some_and(|kept| self.membership.on_truncate(kept));
+        if self.membership.on_append(added) || rolled_back {
+            self.on_members_changed();
         }
         self.outbox.append(&spliced.appended);
     }
 
     /// Acknowledges `index` at once if it is durable, or owes it.
-    fn acknowledge(&mut self, leader: Identity, index: Index) {
+    pub(super) fn acknowledge(&mut self, leader: Identity, index: Index) {
         if self.outbox.hard_state_durable() && index <= self.durable() {
             return self.send_matched(leader, index);
         }
@@ -166,7 +180,7 @@ impl Raft {
 
     /// Figure 2, `AppendEntries` 5: what lies beyond the last entry known to match may be another
     /// leader's, so the commit index goes no further.
-    fn on_leader_commit(&mut self, commit: Index) {
+    pub(super) fn on_leader_commit(&mut self, commit: Index) {
         let matched = self.matched;
         // Short of an entry of its own term, the leader does not know itself what is committed.
         if commit <= matched && self.log.term_at(commit) == Some(self.hard.term) {
@@ -202,7 +216,13 @@ impl Raft {
         match self.stickiness().or(stale).or_else(|| self.behind(last)) {
             Some(because) => {
                 self.refuse_vote(from.peer.id, term, true, because);
-                self.send_in(group, from, Message::PreVoteRefused { term: ours });
+                let (index, committed) = self.membership.at(self.commit);
+                if committed.is_empty() || committed.contains(from.peer) {
+                    self.send_in(group, from, Message::PreVoteRefused { term: ours });
+                } else {
+                    // It could not win here in any case, and need not go on trying.
+                    self.send_in(group, from, Message::Removed { index });
+                }
             }
             None => self.send_in(group, from, Message::PreVoteGranted { term }),
         }

@@ -1,11 +1,15 @@
 //! Leaders: they order commands, send them out, and decide what is committed.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
+use super::configuration::Configuration;
 use super::entries::{Entry, Payload};
-use super::message::{AppendOutcome, Message, ProposeOutcome, ProposeRefusal};
+use super::message::{Message, ProposeOutcome, ProposeRefusal, Speaks};
 use super::progress::Progress;
 use super::reads::{Asker, Reads};
+use super::transfer::Transfer;
 use super::{Notice, Raft, Role, quorum};
 use crate::Bytes;
 use crate::event::{DropReason, Impossible};
@@ -13,17 +17,33 @@ use crate::types::{EntryId, Identity, Index, NodeId, Peer};
 
 #[derive(Debug)]
 pub(super) struct Leader {
-    progress: BTreeMap<Peer, Progress>,
+    pub(super) progress: BTreeMap<Peer, Progress>,
     /// Which copies of commands have come from each node.
     arrivals: BTreeMap<NodeId, Arrivals>,
     /// The last round of heartbeats. Numbers are never used twice in a term.
-    round: u64,
+    pub(super) round: u64,
+    /// The commit index when that round began: whoever has come so far has caught up.
+    pub(super) round_commit: Index,
     next_heartbeat: u64,
     next_quorum_check: u64,
-    reads: Reads,
+    pub(super) reads: Reads,
     /// The first entry of this term.
-    first: Index,
-    uncommitted_bytes: u64,
+    pub(super) first: Index,
+    pub(super) uncommitted_bytes: u64,
+    /// Who waits for the change of the members under way.
+    pub(super) change_asked_by: Option<TaskAsker>,
+    /// Who is to be told, once that is committed, that it is no member any more.
+    pub(super) dismissed: Vec<Identity>,
+    pub(super) transfer: Option<Transfer>,
+    /// When a leader of the last resort may next try to hand leadership on.
+    pub(super) next_yield: u64,
+}
+
+/// Who asked for a task, and under which number; none for this node itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TaskAsker {
+    pub(super) node: Option<Identity>,
+    pub(super) number: u64,
 }
 
 /// Tells copies that have come before from new ones, by a window over their numbers.
@@ -46,7 +66,8 @@ pub(crate) struct LeaderLoad {
 
 impl Leader {
     pub(super) fn next_tick(&self) -> u64 {
-        self.next_heartbeat.min(self.next_quorum_check)
+        let transfer = self.transfer.as_ref().map_or(u64::MAX, |transfer| transfer.deadline);
+        self.next_heartbeat.min(self.next_quorum_check).min(transfer)
     }
 }
 
@@ -54,21 +75,24 @@ impl Raft {
     pub(super) fn become_leader(&mut self) {
         self.counters.elections_won += 1;
         let last = self.log.last().index;
-        let uncommitted = self.log.entries().iter().rev();
-        let uncommitted_bytes =
-            uncommitted.take_while(|entry| entry.id.index > self.commit).map(Entry::size).sum();
-        let progress =
-            self.membership.others().iter().map(|&peer| (peer, Progress::new(last))).collect();
-        self.take_role(Role::Leader(Leader {
+        let uncommitted_bytes = self.log.after(self.commit).map(Entry::size).sum();
+        let others = self.membership.others();
+        let progress = others.iter().map(|&peer| (peer, Progress::new(last, self.now))).collect();
+        self.take_role(Role::Leader(Box::new(Leader {
             progress,
             arrivals: BTreeMap::new(),
             round: 0,
+            round_commit: Index::ZERO,
             next_heartbeat: self.now,
             next_quorum_check: self.now.saturating_add(self.config.election_timeout.get()),
             reads: Reads::default(),
             first: last.next(),
             uncommitted_bytes,
-        }));
+            change_asked_by: None,
+            dismissed: Vec::new(),
+            transfer: None,
+            next_yield: self.now,
+        })));
         self.append_entry(Payload::Noop);
         self.begin_round();
     }
@@ -79,6 +103,12 @@ impl Raft {
         let (bytes, limit) = (command.len_u64(), self.config.max_entry_bytes);
         if bytes > limit {
             return Err(ProposeRefusal::TooLarge { bytes, limit });
+        }
+        if self.is_transferring() {
+            return Err(ProposeRefusal::Transferring);
+        }
+        if self.is_overloaded() {
+            return Err(ProposeRefusal::Busy);
         }
         // A leader commits on the others' copies while its own disk hangs: what that disk has still
         // to write is bounded, too.
@@ -94,16 +124,17 @@ impl Raft {
     /// Takes a command that another node hands over. One that comes when this node does not lead, or
     /// comes again, is not answered: of another copy something else may be true.
     pub(super) fn on_propose(&mut self, from: Identity, number: u64, command: Bytes) {
-        let member = self.membership.configuration().is_voter(from.peer);
-        let new = member
-            && match &mut self.role {
-                Role::Leader(leader) => leader
-                    .arrivals
-                    .entry(from.peer.id)
-                    .or_insert_with(|| Arrivals::new(from))
-                    .is_new(from, number),
-                Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
-            };
+        if !self.membership.configuration().contains(from.peer) {
+            return self.answer_stranger(from);
+        }
+        let new = match &mut self.role {
+            Role::Leader(leader) => leader
+                .arrivals
+                .entry(from.peer.id)
+                .or_insert_with(|| Arrivals::new(from))
+                .is_new(from, number),
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
+        };
         if !new {
             return self.drop_envelope(from, DropReason::Unexpected);
         }
@@ -113,6 +144,21 @@ impl Raft {
         };
         let term = self.hard.term;
         self.send_in_group(from, Message::ProposeReply { term, number, outcome });
+    }
+
+    /// A configuration is in force as soon as it is appended (Raft §6).
+    pub(super) fn append_configuration(&mut self, configuration: Configuration) {
+        self.counters.changes_begun += 1;
+        let gone = self.membership.others();
+        let gone = gone.iter().filter(|&&peer| !configuration.contains(peer));
+        let dismissed: Vec<Identity> = gone.filter_map(|&peer| self.peers.run_of(peer)).collect();
+        if let Role::Leader(leader) = &mut self.role {
+            leader.dismissed.extend(dismissed);
+        }
+        let id = self.append_entry(Payload::Members(Box::new(configuration)));
+        let entry = self.log.entry(id.index).expect("it was just appended").clone();
+        self.membership.on_append(&[entry]);
+        self.on_members_changed();
     }
 
     /// Figure 2, leaders: append to the local log. Sent out at the step's end, with what else came.
@@ -128,128 +174,10 @@ impl Raft {
         id
     }
 
-    // --- replication ------------------------------------------------------------------------------
-
-    /// Sends out what the step has brought: a round for reads that wait for one, entries, and the
-    /// commit index.
-    pub(super) fn send_what_is_due(&mut self) {
-        let Role::Leader(leader) = &self.role else { return };
-        let readable = self.commit >= leader.first;
-        if readable && leader.reads.want_round() && !leader.reads.await_round() {
-            self.begin_round();
-        }
-        for &peer in self.membership.others().iter() {
-            if let Some(run) = self.peers.run_of(peer) {
-                self.send_entries(run);
-            }
-        }
-    }
-
-    pub(super) fn on_append_reply(&mut self, from: Identity, outcome: AppendOutcome) {
-        let last = self.log.last().index;
-        let log = &self.log;
-        let Role::Leader(leader) = &mut self.role else {
-            return self.drop_envelope(from, DropReason::Unexpected);
-        };
-        let Some(progress) = leader.progress.get_mut(&from.peer) else {
-            return self.drop_envelope(from, DropReason::Unexpected);
-        };
-        progress.active = true;
-        match outcome {
-            AppendOutcome::Matched(index) if index > last => {
-                let because = DropReason::Impossible(Impossible::AcknowledgesUnsent);
-                self.drop_envelope(from, because);
-            }
-            AppendOutcome::Matched(index) => {
-                if progress.on_matched(index) {
-                    self.advance_commit();
-                }
-            }
-            AppendOutcome::Conflict { rejected, hint } => {
-                let shared = log.last_not_above(hint.index.min(rejected.previous()), hint.term);
-                if !progress.on_conflict(rejected, shared.index) {
-                    self.drop_envelope(from, DropReason::Unexpected);
-                }
-            }
-        }
-    }
-
-    /// Figure 2, leaders: the highest index that a majority holds is committed, if its entry is of
-    /// this term. The leader's own copy counts once it is durable, like any other.
-    pub(super) fn advance_commit(&mut self) {
-        let Role::Leader(leader) = &self.role else { return };
-        let (me, own) = (self.me.peer, self.durable());
-        let held = quorum::reached(self.membership.configuration(), |peer| {
-            let matched = if peer == me {
-                Some(own)
-            } else {
-                leader.progress.get(&peer).map(Progress::match_index)
-            };
-            matched.unwrap_or_default().get()
-        });
-        let held = Index::new(held);
-        // Raft §5.4.2: an entry of an earlier term commits only under one of ours.
-        if held <= self.commit || self.log.term_at(held) != Some(self.hard.term) {
-            return;
-        }
-        let before = self.commit;
-        self.commit_to(held);
-        self.caught_up_at.get_or_insert(held);
-        let newly = self.log.between(before, held);
-        let bytes: u64 = newly.iter().map(Entry::size).sum();
-        if let Role::Leader(leader) = &mut self.role {
-            leader.uncommitted_bytes -= bytes;
-        }
-    }
-
-    /// A member runs anew: what its last run acknowledged is asked for again.
-    pub(super) fn on_peer_started(&mut self, peer: Peer) {
-        let last = self.log.last().index;
-        match &mut self.role {
-            Role::Leader(leader) => {
-                if let Some(progress) = leader.progress.get_mut(&peer) {
-                    *progress = Progress::new(last);
-                }
-            }
-            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => self.ask_again(peer),
-        }
-    }
-
-    fn send_entries(&mut self, to: Identity) {
-        let last = self.log.last().index;
-        loop {
-            let Role::Leader(leader) = &mut self.role else { return };
-            let Some(progress) = leader.progress.get_mut(&to.peer) else { return };
-            let next = progress.next_index();
-            let limits = (self.config.max_inflight_messages, self.config.max_inflight_bytes);
-            let room = progress.room(next <= last, limits.0, limits.1);
-            let run = room.map(|room| {
-                self.log.run_after(next.previous(), self.config.max_message_bytes.min(room))
-            });
-            let Some(run) = run.filter(|run| progress.fits(run.size(), limits.1)) else {
-                return self.send_commit(to);
-            };
-            progress.on_sent(run.last().index, run.size(), leader.round);
-            progress.told_commit = self.commit;
-            let (term, commit) = (self.hard.term, self.commit);
-            self.send_in_group(to, Message::AppendEntries { term, run, commit });
-        }
-    }
-
-    /// Tells a follower that more is committed than it was last told.
-    fn send_commit(&mut self, to: Identity) {
-        let (term, commit) = (self.hard.term, self.commit);
-        let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.progress.get_mut(&to.peer) else { return };
-        if progress.told_commit < commit {
-            progress.told_commit = commit;
-            self.send_in_group(to, Message::Commit { term, commit });
-        }
-    }
-
     // --- heartbeats and reads ---------------------------------------------------------------------
 
     pub(super) fn tick_leader(&mut self) {
+        self.end_late_transfer();
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.next_quorum_check <= self.now {
             let me = self.me.peer;
@@ -268,6 +196,8 @@ impl Raft {
         }
         if leader.next_heartbeat <= self.now {
             self.begin_round();
+            self.demote_silent();
+            self.yield_leadership();
         }
     }
 
@@ -278,6 +208,7 @@ impl Raft {
         let Role::Leader(leader) = &mut self.role else { return };
         leader.round += 1;
         let round = leader.round;
+        leader.round_commit = commit;
         leader.next_heartbeat = self.now.saturating_add(self.config.heartbeat_interval.get());
         if commit >= leader.first {
             leader.reads.on_round(round, commit);
@@ -286,7 +217,7 @@ impl Raft {
             progress.on_heartbeat_sent(round);
         }
         for &peer in self.membership.others().iter() {
-            self.send_to(peer.id, Message::Heartbeat { term, commit, round });
+            self.send_to(peer, Message::Heartbeat { term, commit, round });
         }
         self.serve_reads();
     }
@@ -295,8 +226,8 @@ impl Raft {
         &mut self,
         from: Identity,
         round: u64,
-        matched: Index,
-        durable: Index,
+        (matched, durable): (Index, Index),
+        speaks: Speaks,
     ) {
         let last = self.log.last().index;
         let Role::Leader(leader) = &mut self.role else {
@@ -309,7 +240,8 @@ impl Raft {
             let because = DropReason::Impossible(Impossible::AnswersUnasked);
             return self.drop_envelope(from, because);
         }
-        progress.active = true;
+        progress.on_heard(self.now);
+        progress.speaks = Some(speaks);
         progress.on_heartbeat_reply(round, matched);
         if progress.on_matched(durable) {
             self.advance_commit();
@@ -318,9 +250,11 @@ impl Raft {
     }
 
     pub(super) fn on_read_index(&mut self, from: Identity, read: u64) {
+        if !self.membership.configuration().contains(from.peer) {
+            return self.answer_stranger(from);
+        }
         let leads = matches!(self.role, Role::Leader(_));
-        let member = self.membership.configuration().is_voter(from.peer);
-        if !leads || !member || !self.push_read(Some(from), read) {
+        if !leads || !self.push_read(Some(from), read) {
             // Whoever asked asks again.
             self.drop_envelope(from, DropReason::Unexpected);
         }

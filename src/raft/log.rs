@@ -1,5 +1,7 @@
-//! The replicated log: in memory from its first entry on, never re-read from disk while running.
+//! The replicated log: in memory from where the snapshot leaves off, or a little before; never re-read
+//! from disk while running.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::entries::{Entry, Payload, Run};
@@ -7,7 +9,9 @@ use crate::types::{EntryId, Index, Term};
 
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    entries: Vec<Entry>,
+    /// The last entry that is not held any more: a snapshot covers it and all before it.
+    start: EntryId,
+    entries: VecDeque<Entry>,
     bytes: u64,
 }
 
@@ -23,31 +27,36 @@ pub(super) struct Spliced {
 }
 
 impl Log {
-    pub(super) fn new(entries: Vec<Entry>) -> Self {
+    /// The log that goes on after `start`.
+    pub(super) fn new(start: EntryId, entries: Vec<Entry>) -> Self {
         let bytes = entries.iter().map(Entry::size).sum();
-        Self { entries, bytes }
+        Self { start, entries: entries.into(), bytes }
+    }
+
+    pub(super) fn start(&self) -> EntryId {
+        self.start
     }
 
     pub(super) fn last(&self) -> EntryId {
-        self.entries.last().map_or(EntryId::ZERO, Entry::id)
+        self.entries.back().map_or(self.start, Entry::id)
     }
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
     }
 
     pub(super) fn entry(&self, index: Index) -> Option<&Entry> {
-        self.entries.get(position(index)?)
+        self.entries.get(self.position(index)?)
     }
 
-    /// The term of the entry at `index`; the place before the first has term 0.
+    /// The term of the entry at `index`, if it is known: what lies before the start is not.
     pub(super) fn term_at(&self, index: Index) -> Option<Term> {
-        if index == Index::ZERO {
-            return Some(Term::ZERO);
+        if index == self.start.index {
+            return Some(self.start.term);
         }
         self.entry(index).map(|entry| entry.id.term)
     }
@@ -61,7 +70,7 @@ impl Log {
         let id = EntryId::new(self.last().index.next(), term);
         let entry = Entry { id, payload };
         self.bytes += entry.size();
-        self.entries.push(entry);
+        self.entries.push_back(entry);
         id
     }
 
@@ -80,7 +89,7 @@ impl Log {
             self.truncate(start.index);
         }
         self.bytes += added.iter().map(Entry::size).sum::<u64>();
-        self.entries.extend_from_slice(&added);
+        self.entries.extend(added.iter().cloned());
         Spliced {
             kept: (dropped > 0).then_some(start.index),
             dropped,
@@ -90,49 +99,86 @@ impl Log {
 
     /// The entries after `previous`, as many as fit into `bytes` but at least one if there is any.
     pub(super) fn run_after(&self, previous: Index, bytes: u64) -> Run {
-        let term = self.term_at(previous).expect("a run starts after an entry of the log");
-        let start = position(previous.next()).expect("an index after another is not 0");
         let mut budget = bytes;
-        let mut end = start;
-        while let Some(entry) = self.entries.get(end) {
+        let mut entries = Vec::new();
+        for entry in self.after(previous) {
             let size = entry.size();
-            if size > budget && end > start {
+            if size > budget && !entries.is_empty() {
                 break;
             }
             budget = budget.saturating_sub(size);
-            end += 1;
+            entries.push(entry.clone());
         }
-        Run::from_log(EntryId::new(previous, term), self.entries[start..end].to_vec())
+        let term = self.term_at(previous).expect("a run starts after an entry of the log");
+        Run::from_log(EntryId::new(previous, term), entries)
     }
 
-    /// The entries after `from` up to and including `to`.
-    pub(super) fn between(&self, from: Index, to: Index) -> &[Entry] {
-        let position = |index: Index| usize::try_from(index.get()).unwrap_or(usize::MAX);
-        &self.entries[position(from)..position(to)]
+    /// The entries after `index`, of which the log holds all.
+    pub(super) fn after(&self, index: Index) -> impl Iterator<Item = &Entry> {
+        assert!(
+            index >= self.start.index,
+            "after {index}, but the log goes on after {}",
+            self.start
+        );
+        let position = usize::try_from(index.since(self.start.index));
+        let position = position.expect("an index of the log fits").min(self.entries.len());
+        self.entries.range(position..)
     }
 
-    /// The last entry at or before `index` whose term is not above `term`.
+    /// The last entry at or before `index` whose term is not above `term`, if the log reaches back so
+    /// far.
     ///
     /// Everything after it up to `index` is of a later term, and so cannot be shared with a log that
     /// has `term` at `index` (Raft §5.3, the optimisation of conflict replies).
-    pub(super) fn last_not_above(&self, index: Index, term: Term) -> EntryId {
-        let upto = usize::try_from(index.min(self.last().index).get()).unwrap_or(usize::MAX);
-        let entries = &self.entries[..upto];
-        let count = entries.partition_point(|entry| entry.id.term <= term);
-        entries[..count].last().map_or(EntryId::ZERO, Entry::id)
+    pub(super) fn last_not_above(&self, index: Index, term: Term) -> Option<EntryId> {
+        let held = index.min(self.last().index);
+        if held < self.start.index || self.start.term > term {
+            return None;
+        }
+        let upto = usize::try_from(held.since(self.start.index)).expect("an index of the log fits");
+        let count = self.entries.partition_point(|entry| entry.id.term <= term).min(upto);
+        let last = count.checked_sub(1).and_then(|position| self.entries.get(position));
+        Some(last.map_or(self.start, Entry::id))
+    }
+
+    /// Lets go of entries up to `upto`, oldest first, but not of more than `most` at a time.
+    pub(super) fn compact(&mut self, upto: Index, most: usize) {
+        for _ in 0..most {
+            let Some(first) = self.entries.front().filter(|first| first.id.index <= upto) else {
+                break;
+            };
+            self.start = first.id;
+            self.bytes -= first.size();
+            self.entries.pop_front();
+        }
+        // A burst must not hold on to its memory for good.
+        if self.entries.capacity() > SPARE_ENTRIES
+            && self.entries.len() < self.entries.capacity() / 4
+        {
+            self.entries.shrink_to(self.entries.len() * 2);
+        }
+    }
+
+    /// Forgets all of it: what a snapshot covers goes on after `start`. Gives what was held.
+    pub(super) fn reset(&mut self, start: EntryId) -> VecDeque<Entry> {
+        core::mem::replace(self, Self { start, ..Self::default() }).entries
     }
 
     fn truncate(&mut self, kept: Index) {
-        let length = usize::try_from(kept.get()).expect("an index of the log fits");
-        self.bytes -= self.entries[length..].iter().map(Entry::size).sum::<u64>();
+        let length =
+            usize::try_from(kept.since(self.start.index)).expect("an index of the log fits");
+        self.bytes -= self.entries.range(length..).map(Entry::size).sum::<u64>();
         self.entries.truncate(length);
+    }
+
+    /// Where the entry at `index` stands in memory.
+    fn position(&self, index: Index) -> Option<usize> {
+        usize::try_from(index.since(self.start.index).checked_sub(1)?).ok()
     }
 }
 
-/// Where the entry at `index` stands in memory.
-fn position(index: Index) -> Option<usize> {
-    usize::try_from(index.get().checked_sub(1)?).ok()
-}
+/// Room for so many entries is kept whatever happens.
+const SPARE_ENTRIES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +205,7 @@ mod tests {
     }
 
     fn terms(log: &Log) -> Vec<u64> {
-        log.entries().iter().map(|entry| entry.id.term.get()).collect()
+        log.entries.iter().map(|entry| entry.id.term.get()).collect()
     }
 
     #[test]
@@ -176,7 +222,7 @@ mod tests {
             let spliced = log.splice(run(previous, added));
             assert_eq!(terms(&log), after, "{before:?} + {added:?} after {previous}");
             assert_eq!(spliced.kept.map(Index::get), kept);
-            let size: u64 = log.entries().iter().map(Entry::size).sum();
+            let size: u64 = log.entries.iter().map(Entry::size).sum();
             assert_eq!(log.bytes(), size);
         }
     }
@@ -206,8 +252,28 @@ mod tests {
             (2, 0, EntryId::ZERO),
             (0, 7, EntryId::ZERO),
         ] {
-            assert_eq!(log.last_not_above(Index::new(index), Term::new(term)), expected);
+            assert_eq!(log.last_not_above(Index::new(index), Term::new(term)), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_compacted_log_knows_its_start_and_nothing_before() {
+        let mut log = log(&[1, 1, 2, 4, 4, 6]);
+        log.compact(Index::new(4), 3);
+        assert_eq!((log.start(), log.len()), (id(3, 2), 3), "no more than three at a time");
+        log.compact(Index::new(4), 3);
+        assert_eq!((log.start(), log.last()), (id(4, 4), id(6, 6)));
+        assert!(log.holds(id(4, 4)) && !log.holds(id(4, 2)) && !log.holds(id(3, 2)));
+        assert_eq!(log.term_at(Index::new(3)), None, "not the same as equal");
+        assert_eq!(log.last_not_above(Index::new(6), Term::new(5)), Some(id(5, 4)));
+        assert_eq!(log.last_not_above(Index::new(6), Term::new(3)), None);
+        assert_eq!(log.last_not_above(Index::new(3), Term::new(9)), None);
+        assert_eq!(log.run_after(Index::new(4), u64::MAX).last(), id(6, 6));
+        log.compact(Index::new(9), 9);
+        assert_eq!((log.start(), log.last(), log.bytes()), (id(6, 6), id(6, 6), 0));
+        assert_eq!(log.append(Term::new(7), Payload::Noop), id(7, 7));
+        log.reset(id(20, 7));
+        assert_eq!((log.last(), log.len()), (id(20, 7), 0));
     }
 
     proptest::proptest! {
@@ -229,7 +295,7 @@ mod tests {
             let mut follower = log(&[vec![2; shared], tail].concat());
             let mut arrived = shared;
             for (from, count) in parts {
-                let from = from % leader.entries().len();
+                let from = from % leader.entries.len();
                 let whole = leader.run_after(Index::new(from as u64), u64::MAX);
                 let entries = whole.entries().iter().take(count).cloned().collect();
                 let part = Run::from_log(whole.previous(), entries);
@@ -237,15 +303,15 @@ mod tests {
                     continue;
                 }
                 let end = usize::try_from(part.last().index.get()).unwrap();
-                let before = follower.entries().to_vec();
+                let before = follower.entries.clone();
                 follower.splice(part.clone());
-                let once = follower.entries().to_vec();
+                let once = follower.entries.clone();
                 follower.splice(part);
-                proptest::prop_assert_eq!(follower.entries(), &once[..]);
+                proptest::prop_assert_eq!(&follower.entries, &once);
                 arrived = arrived.max(end);
-                proptest::prop_assert_eq!(&once[..arrived], &leader.entries()[..arrived]);
+                proptest::prop_assert!(once.range(..arrived).eq(leader.entries.range(..arrived)));
                 let conflict = (from..end.min(before.len()))
-                    .any(|at| before[at] != leader.entries()[at]);
+                    .any(|at| before[at] != leader.entries[at]);
                 proptest::prop_assert!(conflict || once.len() >= before.len());
             }
         }

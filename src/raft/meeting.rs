@@ -14,12 +14,12 @@ use alloc::vec::Vec;
 
 use rand_chacha::rand_core::Rng;
 
+use super::configuration::Configuration;
 use super::entries::{Founding, Payload};
-use super::membership::Configuration;
-use super::message::Message;
+use super::message::{JoinRefusal, Message};
 use super::{Raft, Role};
 use crate::event::{DropReason, Event};
-use crate::types::{GroupId, Identity, NodeId, Peer, Term};
+use crate::types::{GroupId, Identity, Index, NodeId, Peer, Term};
 
 /// What a node without a group knows of those it is to meet.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Meeting {
     /// How often it has asked around; an answer names the time it answers.
     asked: u64,
     next_ask: u64,
+    /// A node that only wishes to join founds nothing, and says whether it is to vote.
+    joins: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,12 @@ struct Answer {
 impl Meeting {
     pub(super) fn new(me: NodeId, peers: &[NodeId]) -> Self {
         let peers = peers.iter().filter(|&&id| id != me).map(|&id| (id, None)).collect();
-        Self { peers, asked: 0, next_ask: 0 }
+        Self { peers, asked: 0, next_ask: 0, joins: None }
+    }
+
+    /// To find the group that one of these contacts belongs to, and be let in.
+    pub(super) fn to_join(me: NodeId, contacts: &[NodeId], voter: bool) -> Self {
+        Self { joins: Some(voter), ..Self::new(me, contacts) }
     }
 
     pub(super) fn asked(&self) -> u64 {
@@ -74,6 +81,9 @@ impl Meeting {
 
     /// All peers, once each has answered lately that it has no group.
     fn complete(&self) -> Option<Vec<Identity>> {
+        if self.joins.is_some() {
+            return None;
+        }
         let recent = |answer: &Answer| self.asked - answer.asked < ANSWER_HOLDS;
         self.peers
             .values()
@@ -85,6 +95,9 @@ impl Meeting {
 
 impl Raft {
     pub(super) fn ask_around(&mut self) {
+        if self.is_member() && self.membership.at(self.commit).1.contains(self.me.peer) {
+            self.meeting = None;
+        }
         let Some(meeting) = &mut self.meeting else { return };
         meeting.asked += 1;
         meeting.next_ask = self.now.saturating_add(self.config.election_timeout.get());
@@ -105,10 +118,48 @@ impl Raft {
             self.drop_envelope(from, DropReason::Unexpected);
             return;
         };
+        let voter = meeting.joins.unwrap_or(true);
         match group {
-            Some(group) if news => self.emit(Event::GroupExists { peer: from.peer, group }),
-            Some(_) => {}
+            Some(group) => {
+                if news {
+                    self.emit(Event::GroupExists { peer: from.peer, group });
+                }
+                if self.hard.group.is_none_or(|ours| ours == group) {
+                    self.ask_to_join(from, voter);
+                }
+            }
             None => self.found_if_all_met(),
+        }
+    }
+
+    /// Asks a member, which passes it on to the leader if it does not lead itself.
+    fn ask_to_join(&mut self, member: Identity, voter: bool) {
+        let (joiner, speaks) = (self.me, self.speaks());
+        let metadata = self.config.metadata.clone();
+        self.send_in_group(member, Message::Join { joiner, voter, metadata, speaks });
+    }
+
+    /// Asks to belong to the group again, from which this node was removed.
+    pub(crate) fn rejoin(&mut self, voter: bool) {
+        if self.is_silent() || self.meeting.is_some() || self.hard.group.is_none() {
+            return;
+        }
+        let (me, others) = (self.me.peer.id, self.membership.others());
+        let contacts: Vec<NodeId> = others.iter().map(|peer| peer.id).collect();
+        self.meeting = Some(Meeting::to_join(me, &contacts, voter));
+        self.ask_around();
+    }
+
+    /// Whether a configuration names this node.
+    pub(crate) fn is_member(&self) -> bool {
+        self.removed.is_none() && self.membership.configuration().contains(self.me.peer)
+    }
+
+    pub(super) fn on_join_refused(&mut self, from: Identity, because: JoinRefusal) {
+        if self.meeting.is_some() {
+            self.emit(Event::JoinRefused { leader: from.peer, because });
+        } else {
+            self.drop_envelope(from, DropReason::Unexpected);
         }
     }
 
@@ -117,7 +168,6 @@ impl Raft {
         let group = GroupId::new(self.rng.next_u64());
         let founding = Founding {
             group,
-            version: FORMAT_VERSION,
             configuration: Configuration::of_voters(members),
             sessions: self.config.sessions,
         };
@@ -125,15 +175,17 @@ impl Raft {
         self.hard.group = Some(group);
         self.hard.term = term;
         self.log.append(term, Payload::Founding(Box::new(founding)));
-        self.membership.on_append(self.log.entries());
+        let run = self.log.run_after(Index::ZERO, u64::MAX);
+        self.outbox.append(&run);
+        self.membership.on_append(run.entries());
         self.emit(Event::GroupFounded { group });
-        self.emit_members();
+        self.on_members_changed();
     }
 
-    /// Enters the group of a member that spoke to this very run of this node.
+    /// Enters the group of a member that spoke to this very run of this node. It goes on asking until it
+    /// knows that it is a member: the entry that names it may still be lost.
     pub(super) fn enter_group(&mut self, group: Option<GroupId>) {
         let Some(group) = group else { return };
-        self.meeting = None;
         self.hard.group = Some(group);
         self.outbox.save_hard_state();
         self.emit(Event::GroupEntered { group });
@@ -146,6 +198,9 @@ impl Raft {
 
     fn found_if_all_met(&mut self) {
         let me = self.me.peer;
+        if self.hard.group.is_some() {
+            return;
+        }
         let Some(met) = self.meeting.as_ref().and_then(Meeting::complete) else { return };
         if met.iter().any(|identity| identity.peer.id < me.id) {
             return;
@@ -157,7 +212,7 @@ impl Raft {
             self.peers.learn(identity);
         }
         // A whole image, so that no crash can leave the group's id on disk without its first entry.
-        self.outbox.save_image(me, self.log.entries());
+        self.outbox.save_image();
         // The group exists once its first entry is durable; until then nobody may hear of it.
         self.silent_until = self.outbox.next_write();
     }
@@ -166,5 +221,3 @@ impl Raft {
 /// How many askings an answer holds for. A peer wiped since then has another incarnation, and the
 /// group would begin with a member that is gone.
 const ANSWER_HOLDS: u64 = 8;
-/// The version of the format in which the commands of a new group are written.
-const FORMAT_VERSION: u16 = 1;

@@ -1,131 +1,148 @@
-//! Who belongs to the group.
+//! Which configuration is in force: the latest in the snapshot and the log, committed or not.
+//!
+//! Raft §6: a server uses the latest configuration in its log, whether or not it is committed. What
+//! was in force before each one is kept as far back as the snapshot goes, so that a truncation at any
+//! depth brings back the right one by nothing more than forgetting the later ones.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
-use serde::{Deserialize as DeriveDeserialize, Serialize as DeriveSerialize};
+use super::configuration::Configuration;
+use super::entries::Entry;
+use crate::types::{Index, Peer};
 
-use super::entries::{Entry, Payload};
-use crate::config::MAX_MEMBERS;
-use crate::types::{Incarnation, Index, NodeId, Peer};
-
-/// The members of a group, each named by its id and incarnation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveSerialize)]
-pub struct Configuration {
-    voters: BTreeMap<NodeId, Incarnation>,
-}
-
-/// The configuration in force: the latest in the log, committed or not (Raft §6).
+/// The configuration in force, and those before it.
 #[derive(Debug)]
 pub(super) struct Membership {
     me: Peer,
-    configuration: Arc<Configuration>,
-    index: Index,
-    /// The voters but for this node.
+    /// Each configuration with the index of its entry, ascending. The first is that of the snapshot,
+    /// or the empty one from before the founding.
+    history: Vec<(Index, Arc<Configuration>)>,
+    /// The members but for this node.
     others: Arc<[Peer]>,
-}
-
-impl Configuration {
-    pub(crate) fn of_voters(voters: impl IntoIterator<Item = Peer>) -> Self {
-        Self { voters: voters.into_iter().map(|peer| (peer.id, peer.incarnation)).collect() }
-    }
-
-    /// The members whose copies and votes count, in order of their ids.
-    pub fn voters(&self) -> impl Iterator<Item = Peer> + '_ {
-        self.voters.iter().map(|(&id, &incarnation)| Peer { id, incarnation })
-    }
-
-    /// Whether this very incarnation votes.
-    #[must_use]
-    pub fn is_voter(&self, peer: Peer) -> bool {
-        self.voters.get(&peer.id) == Some(&peer.incarnation)
-    }
-
-    /// Which incarnation of that node is a member.
-    #[must_use]
-    pub fn member(&self, id: NodeId) -> Option<Peer> {
-        self.voters.get(&id).map(|&incarnation| Peer { id, incarnation })
-    }
-
-    /// Whether `holds` is true of a quorum of the members.
-    pub fn is_quorum(&self, mut holds: impl FnMut(Peer) -> bool) -> bool {
-        super::quorum::reached(self, |peer| u64::from(holds(peer))) == 1
-    }
-
-    /// Whether it has no members: so it is until the founding entry arrives.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.voters.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.voters.len() as u64
-    }
 }
 
 impl Membership {
     pub(super) fn new(me: Peer) -> Self {
-        Self { me, configuration: Arc::default(), index: Index::ZERO, others: Arc::default() }
+        Self { me, history: Vec::from([(Index::ZERO, Arc::default())]), others: Arc::default() }
     }
 
     pub(super) fn configuration(&self) -> &Arc<Configuration> {
-        &self.configuration
+        &self.latest().1
     }
 
+    /// Where the configuration in force stands.
     pub(super) fn index(&self) -> Index {
-        self.index
+        self.latest().0
     }
 
-    /// The voters but for this node, in order of their ids.
+    /// The configuration that was in force at `index`, which the snapshot or the log reaches back to.
+    pub(super) fn at(&self, index: Index) -> (Index, &Arc<Configuration>) {
+        let count = self.history.partition_point(|(at, _)| *at <= index);
+        let (at, configuration) = &self.history[count.saturating_sub(1)];
+        (*at, configuration)
+    }
+
+    /// The members but for this node, learners included, in order of their ids.
     pub(super) fn others(&self) -> Arc<[Peer]> {
         Arc::clone(&self.others)
     }
 
     /// Takes up what appended entries say about the members; tells whether they changed.
     pub(super) fn on_append(&mut self, entries: &[Entry]) -> bool {
-        let founding = entries.iter().rev().find_map(|entry| match &entry.payload {
-            Payload::Founding(founding) => Some((entry.id.index, &founding.configuration)),
-            Payload::Noop | Payload::Command(_) => None,
+        let found = entries.iter().filter_map(|entry| {
+            let configuration = entry.configuration()?;
+            Some((entry.id.index, Arc::new(configuration.clone())))
         });
-        let Some((index, configuration)) = founding else { return false };
-        self.others = configuration.voters().filter(|&peer| peer != self.me).collect();
-        self.configuration = Arc::new(configuration.clone());
-        self.index = index;
-        true
+        let before = self.history.len();
+        self.history.extend(found);
+        let changed = self.history.len() > before;
+        if changed {
+            self.look_around();
+        }
+        changed
+    }
+
+    /// The entries after `kept` are gone; tells whether the configuration went with them.
+    pub(super) fn on_truncate(&mut self, kept: Index) -> bool {
+        let count = self.history.partition_point(|(at, _)| *at <= kept).max(1);
+        let changed = count < self.history.len();
+        if changed {
+            self.history.truncate(count);
+            self.look_around();
+        }
+        changed
+    }
+
+    /// Entries up to `index` are only in the snapshot from now on.
+    pub(super) fn on_compact(&mut self, index: Index) {
+        let count = self.history.partition_point(|(at, _)| *at <= index);
+        self.history.drain(..count.saturating_sub(1));
+    }
+
+    /// All that was known is replaced by what a snapshot says.
+    pub(super) fn reset(&mut self, index: Index, configuration: Configuration) {
+        self.history = Vec::from([(index, Arc::new(configuration))]);
+        self.look_around();
+    }
+
+    fn latest(&self) -> &(Index, Arc<Configuration>) {
+        self.history.last().expect("there is always the one of the snapshot, or none but the empty")
+    }
+
+    fn look_around(&mut self) {
+        let me = self.me;
+        self.others = self.latest().1.peers().filter(|&peer| peer != me).collect();
     }
 }
 
-// The wire form is a list, so that a peer cannot send members twice or none at all.
-impl<'de> Deserialize<'de> for Configuration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(DeriveDeserialize)]
-        struct Wire {
-            voters: Vec<(NodeId, Incarnation)>,
-        }
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
 
-        let Wire { voters } = Wire::deserialize(deserializer)?;
-        let ascending = voters.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        if voters.is_empty() || voters.len() > MAX_MEMBERS || !ascending {
-            return Err(D::Error::custom(
-                "members must be ascending, and neither none nor too many",
-            ));
-        }
-        Ok(Self { voters: voters.into_iter().collect() })
+    use super::*;
+    use crate::raft::entries::Payload;
+    use crate::types::{EntryId, Incarnation, NodeId, Term};
+
+    fn peer(id: u64) -> Peer {
+        Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) }
     }
-}
 
-impl fmt::Display for Configuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{")?;
-        for (position, id) in self.voters.keys().enumerate() {
-            if position > 0 {
-                f.write_str(" ")?;
-            }
-            write!(f, "{id}")?;
+    fn entry(index: u64, voters: u64) -> Entry {
+        let configuration = Configuration::of_voters((1..=voters).map(peer));
+        Entry {
+            id: EntryId::new(Index::new(index), Term::new(1)),
+            payload: Payload::Members(Box::new(configuration)),
         }
-        f.write_str("}")
+    }
+
+    fn voters(membership: &Membership) -> usize {
+        membership.configuration().voters().count()
+    }
+
+    #[test]
+    fn a_truncation_of_any_depth_brings_back_what_was_in_force() {
+        let mut membership = Membership::new(peer(1));
+        assert!(membership.on_append(&[entry(3, 1), entry(5, 2), entry(9, 3)]));
+        assert_eq!((voters(&membership), membership.index()), (3, Index::new(9)));
+        assert_eq!(membership.at(Index::new(8)).0, Index::new(5));
+        assert!(!membership.on_truncate(Index::new(9)));
+        assert!(membership.on_truncate(Index::new(4)), "two at once");
+        assert_eq!((voters(&membership), membership.index()), (1, Index::new(3)));
+        assert!(membership.on_truncate(Index::ZERO));
+        assert!(membership.configuration().is_empty());
+        assert_eq!(membership.others().len(), 0);
+    }
+
+    #[test]
+    fn a_compaction_keeps_the_one_in_force_at_its_index() {
+        let mut membership = Membership::new(peer(1));
+        membership.on_append(&[entry(3, 1), entry(5, 2), entry(9, 3)]);
+        membership.on_compact(Index::new(6));
+        assert_eq!(membership.at(Index::new(6)).0, Index::new(5));
+        assert_eq!(membership.at(Index::new(2)).0, Index::new(5), "as far back as it goes");
+        membership.on_truncate(Index::new(6));
+        assert_eq!((voters(&membership), membership.index()), (2, Index::new(5)));
+        assert_eq!(membership.others().iter().copied().collect::<Vec<_>>(), [peer(2)]);
     }
 }

@@ -1,12 +1,15 @@
 //! What nodes say to each other.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::configuration::{ChangeRefusal, MemberChange};
 use super::entries::Run;
+use super::snapshot::SnapshotId;
 use crate::bytes::Bytes;
-use crate::types::{EntryId, Index, Term};
+use crate::types::{EntryId, Identity, Index, NodeId, Term};
 
 /// What nodes say to each other. Append-only: the position of a variant is its code on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub(crate) enum Message {
     RequestVote {
         term: Term,
         last: EntryId,
+        /// The leader itself wishes this election (Raft thesis §3.10): that it is alive is no reason
+        /// to refuse.
+        transfer: bool,
     },
     RequestVoteReply {
         term: Term,
@@ -63,6 +69,7 @@ pub(crate) enum Message {
         round: u64,
         matched: Index,
         durable: Index,
+        speaks: Speaks,
     },
     /// Carries the commit index as soon as it moves; asks for no answer.
     Commit {
@@ -95,6 +102,107 @@ pub(crate) enum Message {
         read: u64,
         index: Index,
     },
+    /// One piece of a snapshot: its head is piece 0.
+    InstallSnapshot {
+        term: Term,
+        snapshot: SnapshotId,
+        piece: u64,
+        bytes: Bytes,
+    },
+    /// So many pieces of that snapshot, counted from the first, have arrived.
+    InstallSnapshotReply {
+        term: Term,
+        snapshot: SnapshotId,
+        pieces: u64,
+    },
+    /// The leader wishes the receiver to lead (Raft thesis §3.10).
+    TimeoutNow {
+        term: Term,
+    },
+    /// Asks for membership. A member that does not lead passes it on to the leader.
+    Join {
+        joiner: Identity,
+        voter: bool,
+        metadata: Bytes,
+        speaks: Speaks,
+    },
+    JoinRefused {
+        because: JoinRefusal,
+    },
+    /// Tells a node that it is no member by the committed configuration at `index`.
+    Removed {
+        index: Index,
+    },
+    /// The receiver, in this incarnation, acknowledged this entry, and does not hold it.
+    EntriesLost {
+        term: Term,
+        acknowledged: EntryId,
+    },
+    /// Asks the leader of `term` for something that is not a command.
+    Assign {
+        term: Term,
+        number: u64,
+        task: Task,
+    },
+    AssignReply {
+        term: Term,
+        number: u64,
+        outcome: TaskOutcome,
+    },
+}
+
+/// What a node can do, for the leader to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Speaks {
+    /// The newest format version it reads and writes.
+    pub(crate) version: u8,
+    /// It should lead only as a last resort.
+    pub(crate) last_resort: bool,
+}
+
+/// Why a node is not taken into the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum JoinRefusal {
+    /// The leader's [`Config::admission`](crate::Config) does not let it in.
+    NotAdmitted,
+    /// It does not speak the version in which the group writes its commands.
+    Version {
+        /// The group's.
+        group: u8,
+    },
+    /// The change would not be possible.
+    Change(ChangeRefusal),
+}
+
+/// What is asked of a leader beside commands and reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Task {
+    Change(Vec<MemberChange>),
+    /// To hand leadership on: to that node, or to whom it finds best.
+    Transfer(Option<NodeId>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TaskOutcome {
+    /// It is so, by what is committed at this index.
+    Done(Index),
+    /// It is not so, and will not be by this asking.
+    Refused(TaskRefusal),
+    /// Something else is under way; the task may be asked for again.
+    Later,
+}
+
+/// Why a leader did not do what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum TaskRefusal {
+    /// The change of the members is not possible.
+    Change(ChangeRefusal),
+    /// Leadership cannot be handed to a node that is no voter.
+    NotAVoter,
+    /// The node that was to lead did not come into office in time.
+    TransferTimedOut,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,14 +223,23 @@ pub(crate) enum ProposeOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ProposeRefusal {
     Busy,
-    TooLarge { bytes: u64, limit: u64 },
+    TooLarge {
+        bytes: u64,
+        limit: u64,
+    },
+    /// Leadership is being handed on: the next leader will take it.
+    Transferring,
 }
 
 impl Message {
     /// The sender's term, or the one asked about in a pre-vote.
     pub(crate) fn term(&self) -> Option<Term> {
         match self {
-            Self::Hello { .. } | Self::HelloReply { .. } => None,
+            Self::Hello { .. }
+            | Self::HelloReply { .. }
+            | Self::Join { .. }
+            | Self::JoinRefused { .. }
+            | Self::Removed { .. } => None,
             Self::PreVote { term, .. }
             | Self::PreVoteGranted { term }
             | Self::PreVoteRefused { term }
@@ -137,7 +254,13 @@ impl Message {
             | Self::Propose { term, .. }
             | Self::ProposeReply { term, .. }
             | Self::ReadIndex { term, .. }
-            | Self::ReadIndexReply { term, .. } => Some(*term),
+            | Self::ReadIndexReply { term, .. }
+            | Self::InstallSnapshot { term, .. }
+            | Self::InstallSnapshotReply { term, .. }
+            | Self::TimeoutNow { term }
+            | Self::EntriesLost { term, .. }
+            | Self::Assign { term, .. }
+            | Self::AssignReply { term, .. } => Some(*term),
         }
     }
 
@@ -160,6 +283,15 @@ impl Message {
             Self::ProposeReply { .. } => "ProposeReply",
             Self::ReadIndex { .. } => "ReadIndex",
             Self::ReadIndexReply { .. } => "ReadIndexReply",
+            Self::InstallSnapshot { .. } => "InstallSnapshot",
+            Self::InstallSnapshotReply { .. } => "InstallSnapshotReply",
+            Self::TimeoutNow { .. } => "TimeoutNow",
+            Self::Join { .. } => "Join",
+            Self::JoinRefused { .. } => "JoinRefused",
+            Self::Removed { .. } => "Removed",
+            Self::EntriesLost { .. } => "EntriesLost",
+            Self::Assign { .. } => "Assign",
+            Self::AssignReply { .. } => "AssignReply",
         }
     }
 }
@@ -171,12 +303,16 @@ impl fmt::Display for Message {
             write!(f, " {term}")?;
         }
         match self {
-            Self::PreVoteGranted { .. } | Self::PreVoteRefused { .. } | Self::TermPassed { .. } => {
-                Ok(())
-            }
+            Self::PreVoteGranted { .. }
+            | Self::PreVoteRefused { .. }
+            | Self::TermPassed { .. }
+            | Self::TimeoutNow { .. } => Ok(()),
             Self::Hello { asked } | Self::HelloReply { asked } => write!(f, " #{asked}"),
-            Self::PreVote { last, .. } | Self::RequestVote { last, .. } => {
+            Self::PreVote { last, .. } | Self::RequestVote { last, transfer: false, .. } => {
                 write!(f, " last {last}")
+            }
+            Self::RequestVote { last, transfer: true, .. } => {
+                write!(f, " last {last} by the leader's wish")
             }
             Self::RequestVoteReply { granted: true, .. } => f.write_str(" granted"),
             Self::RequestVoteReply { granted: false, .. } => f.write_str(" refused"),
@@ -201,6 +337,90 @@ impl fmt::Display for Message {
             },
             Self::ReadIndex { read, .. } => write!(f, " #{read}"),
             Self::ReadIndexReply { read, index, .. } => write!(f, " #{read} at {index}"),
+            Self::InstallSnapshot { .. }
+            | Self::InstallSnapshotReply { .. }
+            | Self::Join { .. }
+            | Self::JoinRefused { .. }
+            | Self::Removed { .. }
+            | Self::EntriesLost { .. }
+            | Self::Assign { .. }
+            | Self::AssignReply { .. } => self.fmt_upkeep(f),
+        }
+    }
+}
+
+impl Message {
+    /// The messages by which a group is kept in order: snapshots, members, leadership.
+    fn fmt_upkeep(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InstallSnapshot { snapshot, piece, bytes, .. } => {
+                write!(f, " {} piece {piece} of {} bytes", snapshot.last, bytes.len())
+            }
+            Self::InstallSnapshotReply { snapshot, pieces, .. } => {
+                write!(f, " {} has {pieces}", snapshot.last)
+            }
+            Self::Join { joiner, voter: true, .. } => write!(f, " {joiner}"),
+            Self::Join { joiner, voter: false, .. } => write!(f, " {joiner} as a learner"),
+            Self::JoinRefused { because } => write!(f, ": {because}"),
+            Self::Removed { index } => write!(f, " at {index}"),
+            Self::EntriesLost { acknowledged, .. } => write!(f, " {acknowledged}"),
+            Self::Assign { number, task, .. } => write!(f, " #{number} {task}"),
+            Self::AssignReply { number, outcome, .. } => match outcome {
+                TaskOutcome::Done(index) => write!(f, " #{number} done at {index}"),
+                TaskOutcome::Refused(because) => write!(f, " #{number} refused: {because}"),
+                TaskOutcome::Later => write!(f, " #{number} later"),
+            },
+            Self::Hello { .. }
+            | Self::HelloReply { .. }
+            | Self::PreVote { .. }
+            | Self::PreVoteGranted { .. }
+            | Self::PreVoteRefused { .. }
+            | Self::RequestVote { .. }
+            | Self::RequestVoteReply { .. }
+            | Self::AppendEntries { .. }
+            | Self::AppendEntriesReply { .. }
+            | Self::Heartbeat { .. }
+            | Self::HeartbeatReply { .. }
+            | Self::Commit { .. }
+            | Self::TermPassed { .. }
+            | Self::Propose { .. }
+            | Self::ProposeReply { .. }
+            | Self::ReadIndex { .. }
+            | Self::ReadIndexReply { .. }
+            | Self::TimeoutNow { .. } => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(changes) => {
+                f.write_str("change")?;
+                changes.iter().try_for_each(|change| write!(f, " {change}"))
+            }
+            Self::Transfer(Some(to)) => write!(f, "transfer to {to}"),
+            Self::Transfer(None) => f.write_str("transfer"),
+        }
+    }
+}
+
+impl fmt::Display for JoinRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAdmitted => f.write_str("not admitted"),
+            Self::Version { group } => write!(f, "the group writes version {group}"),
+            Self::Change(because) => because.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for TaskRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(because) => because.fmt(f),
+            Self::NotAVoter => f.write_str("only a voter can lead"),
+            Self::TransferTimedOut => f.write_str("the transfer took too long"),
         }
     }
 }
@@ -210,6 +430,7 @@ impl fmt::Display for ProposeRefusal {
         match self {
             Self::Busy => f.write_str("busy"),
             Self::TooLarge { bytes, limit } => write!(f, "{bytes} bytes, limit {limit}"),
+            Self::Transferring => f.write_str("transferring"),
         }
     }
 }

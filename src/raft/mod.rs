@@ -40,6 +40,16 @@
 //! | leaders: send what a follower lacks, step back on conflict | [`Raft::send_what_is_due`] | `replication_lost_append`, `replication_conflict_by_term` | LV |
 //! | leaders: commit by counting, own term only | [`Raft::advance_commit`] | `commit_own_term_only`, `commit_counts_own_copy_when_durable` | CT, CQ |
 //!
+//! Beyond the figure:
+//!
+//! | rule | function | script | checker |
+//! |---|---|---|---|
+//! | a snapshot takes the place of the log (Raft §7) | [`Raft::adopt_snapshot`], [`Raft::on_install_snapshot`] | `snapshot_*` | SE, LM |
+//! | old and new voters must each agree (Raft §6) | [`quorum::reached`] | `member_*` | CQ, CF |
+//! | a configuration is in force once appended, and rolled back by truncation | [`membership::Membership`] | `member_rolled_back` | CF |
+//! | one change at a time, after a commit in this term; whoever leads ends a joint configuration | [`Raft::tend_members`] | `member_*` | CF |
+//! | leadership is handed on (thesis §3.10) | [`Raft::begin_transfer`] | `transfer_*` | LV |
+//!
 //! Added to it: pre-vote (thesis §9.6), check-quorum and leader stickiness (thesis §6.2, §9.6), reads
 //! without log entries (thesis §6.4), the leader's disk write in parallel with replication (thesis
 //! §10.2.1), conflict back-off by term (paper §5.3, end), pipelining, and the group, incarnation and
@@ -47,28 +57,39 @@
 //!
 //! # What is not here
 //!
-//! The log keeps every entry since the founding: memory and restart time grow with it. The members
-//! are those of the founding. A leader that stops is replaced only after an election time-out.
+//! Leader leases: without a clock a node cannot see that it was paused, so every linearizable read
+//! costs a round of heartbeats. Witnesses, which vote without a copy of the state: three members are
+//! three copies. A leader that stops without handing on is replaced only after an election time-out.
 
 mod candidate;
 mod check;
+pub(crate) mod configuration;
 mod door;
 pub(crate) mod entries;
 mod follower;
+mod install;
 mod leader;
 mod log;
 mod meeting;
-pub(crate) mod membership;
+mod members;
+mod membership;
 pub(crate) mod message;
 mod outbox;
 mod peers;
 mod progress;
 mod quorum;
 mod reads;
+mod replication;
+mod service;
+pub(crate) mod snapshot;
 mod speech;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transfer;
+mod view;
 
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -76,12 +97,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::Bytes;
-use crate::config::{Birth, Config};
+use crate::config::{Birth, Config, Priority};
 use crate::event::{Event, Role as RoleName};
 use crate::io::Output;
 use crate::status::Counters;
 use crate::stored::{HardState, Stored, Write};
-use crate::types::{EntryId, GroupId, Identity, Index, Life, NodeId, Peer, Term, Ticks, WriteId};
+use crate::types::{EntryId, Identity, Index, Life, Peer, Term, Ticks, WriteId};
 
 use candidate::{Candidate, PreCandidate};
 use follower::Follower;
@@ -89,12 +110,15 @@ use leader::Leader;
 use log::Log;
 use meeting::Meeting;
 use membership::Membership;
-use message::{Message, ProposeOutcome, ProposeRefusal};
-use outbox::Outbox;
+use message::{Message, ProposeOutcome, ProposeRefusal, Speaks, Task, TaskOutcome};
+use outbox::{Outbox, Whole};
 use peers::Peers;
+use snapshot::{Incoming, Snapshot};
 
+pub use configuration::{Afterwards, ChangeRefusal, Configuration, Member, MemberChange, Standing};
 pub use entries::Entry;
-pub use membership::Configuration;
+pub use message::{JoinRefusal, TaskRefusal};
+pub use snapshot::SnapshotHead;
 
 /// One node's part in the consensus.
 #[derive(Debug)]
@@ -103,8 +127,22 @@ pub(crate) struct Raft {
     config: Config,
     hard: HardState,
     log: Log,
+    /// What the log goes on after, if any of it is gone. Never behind the log's start.
+    snapshot: Option<Arc<Snapshot>>,
+    /// A snapshot that a leader is sending. It outlives the leader: the next may have the same.
+    incoming: Option<Incoming>,
+    /// A snapshot that took the place of the log, and is still to be loaded.
+    installed: Option<Arc<Snapshot>>,
+    /// How far the log is to be let go of, a little at a time, and what was let go of at once.
+    compact_to: Index,
+    discarded: VecDeque<Entry>,
     membership: Membership,
+    /// Told by a member that this node is none, by the configuration at that index.
+    removed: Option<Index>,
     commit: Index,
+    /// How far the store has come, and whether it is taking a snapshot.
+    applied: Index,
+    taking_snapshot: bool,
     /// How far the log is known to match that of this term's leader, durably or not.
     matched: Index,
     role: Role,
@@ -129,7 +167,7 @@ enum Role {
     Follower(Follower),
     PreCandidate(PreCandidate),
     Candidate(Candidate),
-    Leader(Leader),
+    Leader(Box<Leader>),
 }
 
 /// What consensus has to say to the table of requests.
@@ -141,6 +179,10 @@ pub(crate) enum Notice {
     ReadReady { read: u64, index: Index },
     /// There is another leader, or a leader in another term.
     LeaderChanged,
+    /// A leader answered for a task that was asked of it.
+    TaskAnswered { number: u64, outcome: TaskOutcome },
+    /// Another configuration is in force, or is committed.
+    MembersChanged,
 }
 
 /// What became of a command or a read that was handed to consensus.
@@ -155,38 +197,58 @@ pub(crate) enum Handed<T> {
     Refused(ProposeRefusal),
 }
 
+/// Where the leader is.
+enum Way {
+    Here,
+    To(Identity),
+    Nowhere,
+}
+
 impl Raft {
     /// A new incarnation.
     pub(crate) fn new(config: Config) -> Self {
         let peer = Peer { id: config.id, incarnation: config.incarnation };
         let hard = HardState { life: Life::FIRST.get(), ..HardState::default() };
-        let mut raft = Self::with_state(config, peer, hard, Vec::new());
+        let mut raft = Self::with_state(config, peer, hard, Log::default());
+        raft.outbox.save_image();
         raft.be_born();
-        raft.outbox.save_image(peer, raft.log.entries());
         raft
     }
 
     /// Another life of the incarnation that is stored, if there is one.
     pub(crate) fn restore(config: Config, peer: Peer, life: Life, stored: Stored) -> Self {
         let hard = HardState { life: life.get(), ..stored.hard };
-        let mut raft = Self::with_state(config, peer, hard, stored.entries);
-        raft.membership.on_append(raft.log.entries());
-        if hard.group.is_none() {
+        let log = Log::new(stored.start(), stored.entries);
+        let mut raft = Self::with_state(config, peer, hard, log);
+        if let Some(snapshot) = stored.snapshot {
+            let head = &snapshot.head;
+            raft.commit = head.last.index;
+            raft.membership.reset(head.configuration_index, head.configuration.clone());
+            raft.installed = Some(Arc::clone(&snapshot));
+            raft.snapshot = Some(snapshot);
+        }
+        let entries: Vec<Entry> = raft.log.after(raft.log.start().index).cloned().collect();
+        raft.membership.on_append(&entries);
+        raft.outbox.save_image();
+        if hard.group.is_none() || !raft.is_member() {
             raft.be_born();
         }
-        raft.outbox.save_image(peer, raft.log.entries());
         raft
     }
 
     fn be_born(&mut self) {
         let me = self.me.peer;
         match &self.config.birth {
-            Birth::Found => self.found([me]),
+            Birth::Found if self.hard.group.is_none() => self.found([me]),
+            Birth::Found => {}
+            Birth::Join { contacts, voter } => {
+                self.meeting = Some(Meeting::to_join(me.id, contacts, *voter));
+            }
             Birth::Meet { peers } => self.meeting = Some(Meeting::new(me.id, peers)),
         }
     }
 
-    fn with_state(config: Config, peer: Peer, hard: HardState, log: Vec<Entry>) -> Self {
+    fn with_state(config: Config, peer: Peer, hard: HardState, log: Log) -> Self {
         let me = Identity { peer, life: Life::new(hard.life) };
         let mut rng = seeded(config.seed, me);
         let timeout = draw_timeout(&mut rng, config.election_timeout);
@@ -194,9 +256,17 @@ impl Raft {
             me,
             config,
             hard,
-            log: Log::new(log),
+            log,
+            snapshot: None,
+            incoming: None,
+            installed: None,
+            compact_to: Index::ZERO,
+            discarded: VecDeque::new(),
             membership: Membership::new(peer),
+            removed: None,
             commit: Index::ZERO,
+            applied: Index::ZERO,
+            taking_snapshot: false,
             matched: Index::ZERO,
             role: Role::Follower(Follower::new(None, 0, timeout)),
             meeting: None,
@@ -221,7 +291,7 @@ impl Raft {
             return;
         }
         if self.meeting.as_ref().is_some_and(|meeting| meeting.next_ask() <= now) {
-            return self.ask_around();
+            self.ask_around();
         }
         match &self.role {
             Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
@@ -247,55 +317,85 @@ impl Raft {
         self.advance_commit();
     }
 
+    /// A write failed, and with it all after it.
+    pub(crate) fn on_persist_failed(&mut self, id: WriteId) {
+        if self.outbox.fail(id) {
+            self.emit(Event::StorageFailed { write: id });
+            self.leave_service();
+        } else {
+            self.emit(Event::ConfirmationIgnored);
+        }
+    }
+
     /// Hands a command to the leader. `number` names this copy of it, and is never used twice.
     pub(crate) fn propose(&mut self, number: u64, command: Bytes) -> Handed<EntryId> {
-        if self.is_silent() {
-            return Handed::NoLeader;
-        }
-        let leader = match &self.role {
-            Role::Leader(_) => {
-                return match self.append_command(command) {
-                    Ok(id) => Handed::Taken(id),
-                    Err(because) => Handed::Refused(because),
-                };
+        match self.way_to_leader() {
+            Way::Here => match self.append_command(command) {
+                Ok(id) => Handed::Taken(id),
+                Err(because) => Handed::Refused(because),
+            },
+            Way::To(leader) => {
+                let term = self.hard.term;
+                self.send_in_group(leader, Message::Propose { term, number, command });
+                Handed::Sent
             }
-            Role::Follower(follower) => follower.leader,
-            Role::PreCandidate(_) | Role::Candidate(_) => None,
-        };
-        let Some(leader) = leader else { return Handed::NoLeader };
-        let term = self.hard.term;
-        self.send_in_group(leader, Message::Propose { term, number, command });
-        Handed::Sent
+            Way::Nowhere => Handed::NoLeader,
+        }
     }
 
     /// Asks the leader for an index at which a linearizable read may be served.
     pub(crate) fn read_index(&mut self, read: u64) -> Handed<()> {
-        if self.is_silent() {
-            return Handed::NoLeader;
-        }
-        let leader = match &self.role {
-            Role::Leader(_) => {
-                let taken = self.push_read(None, read);
-                return if taken {
-                    Handed::Taken(())
-                } else {
-                    Handed::Refused(ProposeRefusal::Busy)
-                };
+        match self.way_to_leader() {
+            Way::Here if self.push_read(None, read) => Handed::Taken(()),
+            Way::Here => Handed::Refused(ProposeRefusal::Busy),
+            Way::To(leader) => {
+                let term = self.hard.term;
+                self.send_in_group(leader, Message::ReadIndex { term, read });
+                Handed::Sent
             }
-            Role::Follower(follower) => follower.leader,
-            Role::PreCandidate(_) | Role::Candidate(_) => None,
-        };
-        let Some(leader) = leader else { return Handed::NoLeader };
-        let term = self.hard.term;
-        self.send_in_group(leader, Message::ReadIndex { term, read });
-        Handed::Sent
+            Way::Nowhere => Handed::NoLeader,
+        }
+    }
+
+    /// Asks the leader for something that is neither a command nor a read. The answer is a notice.
+    pub(crate) fn assign(&mut self, number: u64, task: Task) -> Handed<()> {
+        match self.way_to_leader() {
+            Way::Here => {
+                self.on_task(None, number, task);
+                Handed::Taken(())
+            }
+            Way::To(leader) => {
+                let term = self.hard.term;
+                self.send_in_group(leader, Message::Assign { term, number, task });
+                Handed::Sent
+            }
+            Way::Nowhere => Handed::NoLeader,
+        }
+    }
+
+    fn way_to_leader(&self) -> Way {
+        if self.is_silent() {
+            return Way::Nowhere;
+        }
+        match &self.role {
+            Role::Leader(_) => Way::Here,
+            Role::Follower(follower) => follower.leader.map_or(Way::Nowhere, Way::To),
+            Role::PreCandidate(_) | Role::Candidate(_) => Way::Nowhere,
+        }
     }
 
     /// Ends a step: sends what is ready to go, and asks for what must be written.
     pub(crate) fn flush(&mut self) -> Option<Write> {
+        self.tend_members();
         self.send_what_is_due();
+        self.compact();
         self.check_invariants();
-        self.outbox.take_write(self.hard)
+        self.outbox.take_write(&Whole {
+            peer: self.me.peer,
+            hard: self.hard,
+            snapshot: self.snapshot.as_deref(),
+            log: &self.log,
+        })
     }
 
     // --- terms and roles --------------------------------------------------------------------------
@@ -325,13 +425,30 @@ impl Raft {
     }
 
     fn become_follower(&mut self, leader: Option<Identity>) {
-        let timeout = draw_timeout(&mut self.rng, self.config.election_timeout);
+        let timeout = self.draw_patience();
         self.take_role(Role::Follower(Follower::new(leader, self.now, timeout)));
     }
 
-    /// Whether it is a member, in a group that has not run out of terms.
+    /// Whether it is a voter, in a group that has not run out of terms.
     fn may_campaign(&self) -> bool {
-        self.membership.configuration().is_voter(self.me.peer) && self.hard.term < Term::MAX
+        self.membership.configuration().is_voter(self.me.peer)
+            && self.removed.is_none()
+            && self.hard.term < Term::MAX
+    }
+
+    /// How long to wait for a leader before standing for election.
+    fn draw_patience(&mut self) -> u64 {
+        let drawn = draw_timeout(&mut self.rng, self.config.election_timeout);
+        match self.config.priority {
+            Priority::Normal => drawn,
+            // Others have stood several times by then, had there been any who could.
+            Priority::LastResort => drawn.saturating_mul(LAST_RESORT),
+        }
+    }
+
+    fn speaks(&self) -> Speaks {
+        let last_resort = self.config.priority == Priority::LastResort;
+        Speaks { version: self.config.newest_version, last_resort }
     }
 
     fn election_deadline(&self) -> u64 {
@@ -344,112 +461,8 @@ impl Raft {
     }
 
     fn next_deadline(&mut self) -> u64 {
-        self.now.saturating_add(draw_timeout(&mut self.rng, self.config.election_timeout))
-    }
-
-    // --- what others may know ---------------------------------------------------------------------
-
-    pub(crate) fn identity(&self) -> Identity {
-        self.me
-    }
-
-    pub(crate) fn group(&self) -> Option<GroupId> {
-        self.hard.group
-    }
-
-    pub(crate) fn term(&self) -> Term {
-        self.hard.term
-    }
-
-    pub(crate) fn role(&self) -> RoleName {
-        self.role.name()
-    }
-
-    pub(crate) fn leader(&self) -> Option<NodeId> {
-        match &self.role {
-            Role::Follower(follower) => follower.leader.map(|leader| leader.peer.id),
-            Role::PreCandidate(_) | Role::Candidate(_) => None,
-            Role::Leader(_) => Some(self.me.peer.id),
-        }
-    }
-
-    pub(crate) fn configuration(&self) -> &Arc<Configuration> {
-        self.membership.configuration()
-    }
-
-    pub(crate) fn configuration_index(&self) -> Index {
-        self.membership.index()
-    }
-
-    pub(crate) fn last(&self) -> EntryId {
-        self.log.last()
-    }
-
-    pub(crate) fn log_size(&self) -> (u64, u64) {
-        (self.log.last().index.get(), self.log.bytes())
-    }
-
-    pub(crate) fn entry(&self, index: Index) -> Option<&Entry> {
-        self.log.entry(index)
-    }
-
-    pub(crate) fn durable(&self) -> Index {
-        self.outbox.durable(self.log.last().index)
-    }
-
-    pub(crate) fn committed(&self) -> Index {
-        self.commit
-    }
-
-    /// How far this node must apply to have caught up with the first leader it heard from.
-    pub(crate) fn caught_up_at(&self) -> Option<Index> {
-        self.caught_up_at
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    pub(crate) fn owed(&self) -> u64 {
-        self.outbox.owed()
-    }
-
-    pub(crate) fn unconfirmed_writes(&self) -> u64 {
-        self.outbox.unconfirmed_writes()
-    }
-
-    /// Whether something is to be written that no step has asked for yet.
-    pub(crate) fn has_draft(&self) -> bool {
-        self.outbox.has_draft()
-    }
-
-    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
-        core::mem::take(&mut self.outputs)
-    }
-
-    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
-        core::mem::take(&mut self.notices)
-    }
-
-    pub(crate) fn output(&mut self, output: Output) {
-        self.outputs.push(output);
-    }
-
-    /// When the clock must next be looked at.
-    pub(crate) fn next_tick(&self) -> u64 {
-        if self.is_silent() {
-            return u64::MAX;
-        }
-        let role = match &self.role {
-            Role::Leader(leader) => leader.next_tick(),
-            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_)
-                if self.may_campaign() =>
-            {
-                self.election_deadline()
-            }
-            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => u64::MAX,
-        };
-        self.meeting.as_ref().map_or(role, |meeting| role.min(meeting.next_ask()))
+        let patience = self.draw_patience();
+        self.now.saturating_add(patience)
     }
 }
 
@@ -463,6 +476,9 @@ impl Role {
         }
     }
 }
+
+/// How many election time-outs a node of the last resort lets pass.
+const LAST_RESORT: u64 = 4;
 
 /// A generator of its own for every life of every node.
 fn seeded(seed: u64, me: Identity) -> ChaCha8Rng {

@@ -5,20 +5,26 @@
 //!
 //! - a vote that was granted, and a candidate's own vote with its requests for others', until the
 //!   hard state that holds it is durable;
-//! - the acknowledgement that the log matches up to some index, until the entries up to there and
-//!   the term are durable.
+//! - the acknowledgement that the log matches up to some index, until the entries up to there, or the
+//!   snapshot that covers them, and the term are durable.
+//!
+//! A snapshot is written as a whole image, which takes the place of the file at once: there is no
+//! moment at which a part of the log is gone and what takes its place is not there.
 //!
 //! What else a node sends promises nothing about its disk and goes at once: a leader's entries and
 //! heartbeats (Raft thesis §10.2.1: the leader writes in parallel with its followers), heartbeat
 //! replies, refusals. None of it queues: at most one vote and one acknowledgement are owed at a time,
 //! since a later one includes the earlier.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::Raft;
 use super::entries::{Entry, Run};
+use super::log::Log;
 use super::message::Message;
+use super::snapshot::Snapshot;
 use crate::stored::{HardState, Record, Write};
 use crate::types::{EntryId, Identity, Index, Life, Peer, WriteId};
 
@@ -36,6 +42,8 @@ pub(super) struct Outbox {
     unconfirmed_bytes: u64,
     pub(super) owed_vote: Option<Identity>,
     pub(super) owed_match: Option<OwedMatch>,
+    /// A write failed: nothing more is asked of the disk.
+    failed: bool,
 }
 
 /// An acknowledgement that waits for the disk.
@@ -50,7 +58,8 @@ pub(super) struct OwedMatch {
 
 #[derive(Debug, Default)]
 struct Draft {
-    image_of: Option<Peer>,
+    /// All that there is, in place of what the disk holds.
+    image: bool,
     hard_state: bool,
     kept: Option<Index>,
     previous: EntryId,
@@ -77,15 +86,26 @@ impl Outbox {
             unconfirmed_bytes: 0,
             owed_vote: None,
             owed_match: None,
+            failed: false,
         }
     }
 
-    /// Asks for a whole image, `entries` included, in place of what the disk holds.
-    pub(super) fn save_image(&mut self, peer: Peer, entries: &[Entry]) {
-        self.draft.image_of = Some(peer);
+    /// Asks for a whole image in place of what the disk holds.
+    pub(super) fn save_image(&mut self) {
+        self.draft.image = true;
         self.save_hard_state();
-        if !entries.is_empty() {
-            self.append(&Run::from_log(EntryId::ZERO, entries.to_vec()));
+    }
+
+    /// Asks for a whole image, and takes nothing of what it holds for durable before it is.
+    pub(super) fn replace_all(&mut self, last: Index) {
+        self.save_image();
+        self.draft.kept = None;
+        self.draft.appended.clear();
+        self.unconfirmed.clear();
+        self.unconfirmed_bytes = 0;
+        if last > Index::ZERO {
+            let first = Index::ZERO.next();
+            self.unconfirmed.push_back(Entries { write: self.issued + 1, first, last, bytes: 0 });
         }
     }
 
@@ -130,29 +150,37 @@ impl Outbox {
     }
 
     pub(super) fn has_draft(&self) -> bool {
-        let Draft { image_of, hard_state, kept, appended, .. } = &self.draft;
-        image_of.is_some() || *hard_state || kept.is_some() || !appended.is_empty()
+        let Draft { image, hard_state, kept, appended, .. } = &self.draft;
+        !self.failed && (*image || *hard_state || kept.is_some() || !appended.is_empty())
     }
 
     /// The write that this step asks for, if any.
-    pub(super) fn take_write(&mut self, hard: HardState) -> Option<Write> {
+    pub(super) fn take_write(&mut self, whole: &Whole<'_>) -> Option<Write> {
         if !self.has_draft() {
             return None;
         }
         let draft = core::mem::take(&mut self.draft);
-        let mut records = Vec::new();
-        records.extend(draft.image_of.map(Record::Identity));
-        records.extend(draft.hard_state.then_some(Record::HardState(hard)));
-        records.extend(draft.kept.map(Record::Truncate));
-        records.extend(in_records(draft.previous, draft.appended));
+        let starts_file = draft.image;
+        let records = if starts_file { whole.records() } else { draft.records(whole.hard) };
         self.issued += 1;
         let id = WriteId { life: self.life, number: self.issued };
-        Some(Write { id, starts_file: draft.image_of.is_some(), records })
+        Some(Write { id, starts_file, records })
+    }
+
+    /// A write failed, and so has every one after it. False if it is none that could fail any more.
+    pub(super) fn fail(&mut self, id: WriteId) -> bool {
+        let asked = self.confirmed < id.number && id.number <= self.issued;
+        if self.failed || id.life != self.life || !asked {
+            return false;
+        }
+        self.failed = true;
+        self.forget_owed();
+        true
     }
 
     /// Takes note that a write and all before it are durable; false if there is no such write.
     pub(super) fn confirm(&mut self, id: WriteId) -> bool {
-        if id.life != self.life || id.number > self.issued {
+        if self.failed || id.life != self.life || id.number > self.issued {
             return false;
         }
         self.confirmed = self.confirmed.max(id.number);
@@ -202,6 +230,38 @@ impl Outbox {
     }
 }
 
+/// Everything that is to be on disk.
+pub(super) struct Whole<'a> {
+    pub(super) peer: Peer,
+    pub(super) hard: HardState,
+    pub(super) snapshot: Option<&'a Snapshot>,
+    pub(super) log: &'a Log,
+}
+
+impl Whole<'_> {
+    fn records(&self) -> Vec<Record> {
+        let mut records = Vec::from([Record::Identity(self.peer), Record::HardState(self.hard)]);
+        let mut start = EntryId::ZERO;
+        if let Some(Snapshot { head, parts }) = self.snapshot {
+            records.push(Record::Snapshot(Box::new(head.clone())));
+            records.extend(parts.iter().cloned().map(Record::SnapshotPart));
+            start = head.last();
+        }
+        records.extend(in_records(start, self.log.after(start.index).cloned().collect()));
+        records
+    }
+}
+
+impl Draft {
+    fn records(self, hard: HardState) -> Vec<Record> {
+        let mut records = Vec::new();
+        records.extend(self.hard_state.then_some(Record::HardState(hard)));
+        records.extend(self.kept.map(Record::Truncate));
+        records.extend(in_records(self.previous, self.appended));
+        records
+    }
+}
+
 /// Entries as records of bounded size, however long the log.
 fn in_records(mut previous: EntryId, entries: Vec<Entry>) -> Vec<Record> {
     let mut records = Vec::new();
@@ -243,15 +303,21 @@ const MAX_RECORD_BYTES: u64 = 16 << 20;
 mod tests {
     use super::*;
     use crate::raft::entries::Payload;
-    use crate::types::Term;
+    use crate::types::{Incarnation, NodeId, Term};
 
     fn run(previous: u64, count: usize, term: u64) -> Run {
         let previous = EntryId::new(Index::new(previous), Term::new(1));
         Run::new(previous, (0..count).map(|_| (Term::new(term), Payload::Noop))).unwrap()
     }
 
+    fn take(outbox: &mut Outbox) -> Option<Write> {
+        let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) };
+        let log = Log::default();
+        outbox.take_write(&Whole { peer, hard: HardState::default(), snapshot: None, log: &log })
+    }
+
     fn write(outbox: &mut Outbox) -> WriteId {
-        outbox.take_write(HardState::default()).expect("something to write").id()
+        take(outbox).expect("something to write").id()
     }
 
     #[test]
@@ -288,11 +354,38 @@ mod tests {
         outbox.truncate(Index::new(2));
         outbox.append(&run(2, 1, 2));
         outbox.save_hard_state();
-        let write = outbox.take_write(HardState::default()).unwrap();
+        let write = take(&mut outbox).unwrap();
         assert!(matches!(
             write.records.as_slice(),
             [Record::HardState(_), Record::Truncate(_), Record::Append(_)]
         ));
-        assert_eq!(outbox.take_write(HardState::default()), None);
+        assert_eq!(take(&mut outbox), None);
+    }
+
+    #[test]
+    fn what_an_image_replaces_is_durable_again_only_with_the_image() {
+        let mut outbox = Outbox::new(Life::FIRST);
+        outbox.append(&run(1, 3, 1));
+        let first = write(&mut outbox);
+        outbox.replace_all(Index::new(9));
+        let image = take(&mut outbox).expect("an image");
+        assert!(image.starts_file());
+        assert!(outbox.confirm(first));
+        assert_eq!(outbox.durable(Index::new(9)), Index::ZERO);
+        assert!(outbox.confirm(image.id()));
+        assert_eq!(outbox.durable(Index::new(9)), Index::new(9));
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_asked_for_or_believed() {
+        let mut outbox = Outbox::new(Life::FIRST);
+        outbox.append(&run(1, 3, 1));
+        let first = write(&mut outbox);
+        assert!(!outbox.fail(WriteId { number: first.number + 1, ..first }), "not asked for");
+        assert!(outbox.fail(first));
+        assert!(!outbox.fail(first) && !outbox.confirm(first));
+        outbox.save_hard_state();
+        assert_eq!(take(&mut outbox), None);
+        assert_eq!(outbox.durable(Index::new(4)), Index::new(1));
     }
 }

@@ -2,6 +2,9 @@
 
 use alloc::collections::VecDeque;
 
+use super::message::Speaks;
+use super::snapshot::{Outgoing, SnapshotId};
+use crate::bytes::Bytes;
 use crate::types::Index;
 
 /// How far a leader knows a follower to be.
@@ -21,6 +24,12 @@ pub(super) struct Progress {
     /// A round sent to it, and the `next_index` of that moment: once it answers that round, or a
     /// later one, it should have received everything before.
     watch: Option<(u64, Index)>,
+    /// How far this incarnation has ever acknowledged, to this leader and in whichever life.
+    acknowledged: Index,
+    /// When it was last heard from.
+    pub(super) heard: u64,
+    /// What it said it can do.
+    pub(super) speaks: Option<Speaks>,
 }
 
 #[derive(Debug)]
@@ -30,6 +39,23 @@ enum State {
     Probe { sent_in: Option<u64> },
     /// Sending ahead of the acknowledgements.
     Replicate { inflight: VecDeque<Flight>, bytes: u64 },
+    /// Sending a snapshot, since the log does not reach back to what it lacks.
+    Snapshot(Sending),
+}
+
+/// A snapshot on its way, piece by piece.
+#[derive(Debug)]
+struct Sending {
+    snapshot: Outgoing,
+    /// Pieces that have arrived; none until the first answer.
+    arrived: Option<u64>,
+    /// The piece to send next.
+    next: u64,
+    /// Pieces on their way, and their bytes.
+    inflight: VecDeque<u64>,
+    bytes: u64,
+    /// The round in which a piece was last sent, or had to be waited for.
+    sent_in: u64,
 }
 
 /// A message on its way: the last index it carries and what its entries count.
@@ -40,7 +66,7 @@ struct Flight {
 }
 
 impl Progress {
-    pub(super) fn new(last: Index) -> Self {
+    pub(super) fn new(last: Index, now: u64) -> Self {
         Self {
             match_index: Index::ZERO,
             next_index: last.next(),
@@ -49,7 +75,16 @@ impl Progress {
             active: false,
             told_commit: Index::ZERO,
             watch: None,
+            acknowledged: Index::ZERO,
+            heard: now,
+            speaks: None,
         }
+    }
+
+    /// It runs anew: what its last run acknowledged is asked for again.
+    pub(super) fn restart(&mut self, last: Index, now: u64) {
+        let acknowledged = self.acknowledged;
+        *self = Self { acknowledged, ..Self::new(last, now) };
     }
 
     pub(super) fn match_index(&self) -> Index {
@@ -64,7 +99,99 @@ impl Progress {
         match &self.state {
             State::Probe { .. } => (0, 0),
             State::Replicate { inflight, bytes } => (inflight.len() as u64, *bytes),
+            State::Snapshot(sending) => (sending.inflight.len() as u64, sending.bytes),
         }
+    }
+
+    /// It was heard from.
+    pub(super) fn on_heard(&mut self, now: u64) {
+        self.active = true;
+        self.heard = now;
+    }
+
+    /// How far this incarnation has acknowledged in any of its lives.
+    pub(super) fn acknowledged(&self) -> Index {
+        self.acknowledged
+    }
+
+    /// Whether a log that is shared up to `hint` at most contradicts what an earlier life acknowledged.
+    pub(super) fn contradicts(&self, hint: Index) -> bool {
+        self.match_index < self.acknowledged && hint < self.acknowledged
+    }
+
+    pub(super) fn is_replicating(&self) -> bool {
+        matches!(self.state, State::Replicate { .. })
+    }
+
+    pub(super) fn is_sending_snapshot(&self) -> bool {
+        matches!(self.state, State::Snapshot(_))
+    }
+
+    /// The last entry of the snapshot that it is being sent.
+    pub(super) fn snapshot_index(&self) -> Option<Index> {
+        match &self.state {
+            State::Snapshot(sending) => Some(sending.snapshot.last().index),
+            State::Probe { .. } | State::Replicate { .. } => None,
+        }
+    }
+
+    /// The log does not reach back to what it lacks.
+    pub(super) fn begin_snapshot(&mut self, snapshot: Outgoing, round: u64) {
+        self.watch = None;
+        self.next_index = snapshot.last().index.next();
+        self.state = State::Snapshot(Sending {
+            snapshot,
+            arrived: None,
+            next: 0,
+            inflight: VecDeque::new(),
+            bytes: 0,
+            sent_in: round,
+        });
+    }
+
+    /// The next piece to send, if one may be: the first goes alone, since its answer tells how much of
+    /// the snapshot is there already.
+    pub(super) fn next_piece(
+        &mut self,
+        round: u64,
+        max_messages: u64,
+        max_bytes: u64,
+    ) -> Option<(SnapshotId, u64, Bytes)> {
+        let State::Snapshot(sending) = &mut self.state else { return None };
+        let alone = sending.inflight.is_empty();
+        if (sending.arrived.is_none() && !alone) || sending.inflight.len() as u64 >= max_messages {
+            return None;
+        }
+        let piece = sending.snapshot.piece(sending.next)?;
+        if !alone && sending.bytes.saturating_add(piece.len_u64()) > max_bytes {
+            return None;
+        }
+        let number = sending.next;
+        sending.next += 1;
+        sending.bytes += piece.len_u64();
+        sending.inflight.push_back(piece.len_u64());
+        sending.sent_in = round;
+        Some((sending.snapshot.id(), number, piece))
+    }
+
+    /// So many pieces of a snapshot have arrived. Tells, at the first answer, how many had before.
+    pub(super) fn on_pieces(&mut self, id: SnapshotId, pieces: u64, round: u64) -> Option<u64> {
+        let State::Snapshot(sending) = &mut self.state else { return None };
+        if sending.snapshot.id() != id || pieces > sending.snapshot.pieces() {
+            return None;
+        }
+        let before = sending.arrived.replace(pieces);
+        if before.is_none_or(|before| pieces < before) || pieces > sending.next {
+            // It has more than was known, or has begun again.
+            sending.go_on_from(pieces);
+        } else {
+            let first = sending.next - sending.inflight.len() as u64;
+            for _ in first..pieces.max(first) {
+                sending.bytes -= sending.inflight.pop_front().unwrap_or(0);
+            }
+        }
+        sending.sent_in = round;
+        before.is_none().then_some(pieces)
     }
 
     /// How many bytes of entries may be sent: none at all while an answer is awaited, or the window is
@@ -77,6 +204,7 @@ impl Progress {
                 (has_more && (inflight.len() as u64) < max_messages && *bytes < max_bytes)
                     .then(|| max_bytes - bytes)
             }
+            State::Snapshot(_) => None,
         }
     }
 
@@ -87,6 +215,7 @@ impl Progress {
             State::Replicate { inflight, bytes } => {
                 inflight.is_empty() || bytes + size <= max_bytes
             }
+            State::Snapshot(_) => false,
         }
     }
 
@@ -98,6 +227,7 @@ impl Progress {
                 *bytes += size;
                 self.next_index = last.next();
             }
+            State::Snapshot(_) => unreachable!("entries go to nobody who is sent a snapshot"),
         }
     }
 
@@ -111,6 +241,7 @@ impl Progress {
     pub(super) fn on_matched(&mut self, index: Index) -> bool {
         let advanced = index > self.match_index;
         self.match_index = self.match_index.max(index);
+        self.acknowledged = self.acknowledged.max(index);
         self.on_received(index);
         advanced
     }
@@ -138,6 +269,14 @@ impl Progress {
                     }
                 }
             }
+            State::Snapshot(sending) => {
+                if matched >= sending.snapshot.last().index {
+                    self.on_received(matched);
+                } else if sending.sent_in < round {
+                    sending.go_on_from(sending.arrived.unwrap_or(0));
+                    sending.sent_in = round;
+                }
+            }
         }
     }
 
@@ -147,6 +286,7 @@ impl Progress {
         let timely = match &self.state {
             State::Probe { .. } => rejected.next() == self.next_index,
             State::Replicate { .. } => rejected > self.match_index && rejected < self.next_index,
+            State::Snapshot(_) => false,
         };
         if timely {
             self.next_index = hint.max(self.match_index).next();
@@ -166,7 +306,15 @@ impl Progress {
             State::Replicate { inflight, bytes } => {
                 let arrived = inflight.iter().take_while(|flight| flight.last <= index).count();
                 *bytes -= inflight.drain(..arrived).map(|flight| flight.bytes).sum::<u64>();
+                // What a burst took is given back.
+                if inflight.is_empty() && inflight.capacity() > SPARE_FLIGHTS {
+                    *inflight = VecDeque::new();
+                }
             }
+            State::Snapshot(sending) if index >= sending.snapshot.last().index => {
+                self.state = State::Replicate { inflight: VecDeque::new(), bytes: 0 };
+            }
+            State::Snapshot(_) => return,
         }
         self.next_index = self.next_index.max(index.next());
     }
@@ -177,6 +325,17 @@ impl Progress {
     }
 }
 
+impl Sending {
+    fn go_on_from(&mut self, piece: u64) {
+        self.next = piece;
+        self.inflight.clear();
+        self.bytes = 0;
+    }
+}
+
+/// Room for so many messages on their way is kept whatever happens.
+const SPARE_FLIGHTS: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,14 +345,14 @@ mod tests {
     }
 
     fn replicating(matched: u64) -> Progress {
-        let mut progress = Progress::new(index(matched));
+        let mut progress = Progress::new(index(matched), 0);
         assert!(progress.on_matched(index(matched)));
         progress
     }
 
     #[test]
     fn a_probe_waits_for_its_answer_or_a_later_round() {
-        let mut progress = Progress::new(index(9));
+        let mut progress = Progress::new(index(9), 0);
         assert!(progress.room(false, 1, 1).is_some());
         progress.on_sent(index(9), 0, 3);
         assert_eq!(progress.room(true, 1, 1), None);
@@ -205,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_conflict_moves_the_probe_back_once() {
-        let mut progress = Progress::new(index(9));
+        let mut progress = Progress::new(index(9), 0);
         progress.on_sent(index(9), 0, 1);
         assert!(progress.on_conflict(index(9), index(4)));
         assert_eq!(progress.next_index(), index(5));

@@ -1,18 +1,27 @@
 //! Quorum arithmetic: one function, for votes, commits, reads and liveness alike.
 
-use super::membership::Configuration;
+use super::configuration::Configuration;
 use crate::config::MAX_MEMBERS;
 use crate::types::Peer;
 
 /// The largest value that a majority of the voters has reached, when `value` tells how far each has
-/// come; 0 for a configuration without voters.
+/// come, and in a joint configuration one of the old voters and one of the new (Raft §6); 0 for a
+/// configuration without voters.
 ///
 /// Votes and liveness count 1 for yes and 0 for no; commits give the index matched, and reads the
 /// round acknowledged.
-pub(super) fn reached(configuration: &Configuration, value: impl FnMut(Peer) -> u64) -> u64 {
+pub(super) fn reached(configuration: &Configuration, mut value: impl FnMut(Peer) -> u64) -> u64 {
+    let old = reached_by_majority(configuration.old_voters().map(&mut value));
+    if !configuration.is_joint() {
+        return old;
+    }
+    old.min(reached_by_majority(configuration.new_voters().map(value)))
+}
+
+fn reached_by_majority(voters: impl Iterator<Item = u64>) -> u64 {
     let mut values = [0; MAX_MEMBERS];
     let mut count = 0;
-    for (place, reached) in values.iter_mut().zip(configuration.voters().map(value)) {
+    for (place, reached) in values.iter_mut().zip(voters) {
         *place = reached;
         count += 1;
     }

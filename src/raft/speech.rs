@@ -3,11 +3,11 @@
 use super::follower::Follower;
 use super::meeting::Meeting;
 use super::message::Message;
-use super::{Raft, Role, draw_timeout};
+use super::{Raft, Role};
 use crate::codec::{Address, Envelope, Header};
 use crate::event::{DropReason, Event};
 use crate::io::Output;
-use crate::types::{GroupId, Identity, NodeId};
+use crate::types::{GroupId, Identity, NodeId, Peer};
 
 impl Raft {
     pub(super) fn is_silent(&self) -> bool {
@@ -16,12 +16,11 @@ impl Raft {
 
     /// The write that kept this node silent is durable.
     pub(super) fn speak_up(&mut self) {
-        let timeout = draw_timeout(&mut self.rng, self.config.election_timeout);
+        let timeout = self.draw_patience();
         self.role = Role::Follower(Follower::new(None, self.now, timeout));
         if self.meeting.is_some() {
             self.ask_around();
-        } else if self.may_campaign()
-            && (self.membership.configuration().len() == 1 || self.log.last().index.get() == 1)
+        } else if self.may_campaign() && (self.is_only_voter() || self.log.last().index.get() == 1)
         {
             // Nobody else can lead a group of one, and nobody has led one just founded.
             self.become_pre_candidate();
@@ -32,11 +31,15 @@ impl Raft {
         }
     }
 
+    fn is_only_voter(&self) -> bool {
+        self.membership.configuration().voters().all(|peer| peer == self.me.peer)
+    }
+
     /// To a member of this group, in the run of it that was last heard from.
-    pub(super) fn send_to(&mut self, id: NodeId, message: Message) {
-        match self.peers.identity(id) {
+    pub(super) fn send_to(&mut self, peer: Peer, message: Message) {
+        match self.peers.run_of(peer) {
             Some(identity) => self.send_in_group(identity, message),
-            None => self.send_hello(id),
+            None => self.send_hello(peer.id),
         }
     }
 

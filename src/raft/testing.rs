@@ -1,14 +1,20 @@
 //! Arbitrary messages, for property tests.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use super::configuration::{Configuration, MemberChange};
 use super::entries::{Founding, Payload, Run};
-use super::membership::Configuration;
-use super::message::{AppendOutcome, Message, ProposeOutcome, ProposeRefusal};
-use crate::types::{EntryId, GroupId, Incarnation, Index, NodeId, Peer, Term};
+use super::message::{
+    AppendOutcome, JoinRefusal, Message, ProposeOutcome, ProposeRefusal, Speaks, Task, TaskOutcome,
+    TaskRefusal,
+};
+use super::snapshot::testing::snapshot;
+use super::snapshot::{Outgoing, SnapshotId};
+use crate::types::{EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, Peer, Term};
 use crate::{Bytes, SessionLimits};
 
 /// Small numbers, which make messages that fit a young log, and now and then enormous ones.
@@ -33,10 +39,30 @@ fn founding(nodes: u64) -> impl Strategy<Value = Payload> {
         let peer = |id| Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) };
         Payload::Founding(Box::new(Founding {
             group: GroupId::new(group),
-            version: 1,
             configuration: Configuration::of_voters((1..=voters).map(peer)),
             sessions: SessionLimits::default(),
         }))
+    })
+}
+
+/// Configurations of all kinds, of the nodes there are and one more.
+fn members(nodes: u64) -> impl Strategy<Value = Payload> {
+    (1..=nodes, 0..4_u8, peer(nodes)).prop_map(|(voters, kind, stranger)| {
+        let peer = |id| Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) };
+        let plain = Configuration::of_voters((1..=voters).map(peer));
+        let add = MemberChange::Add {
+            peer: stranger,
+            metadata: Bytes::default(),
+            voter: true,
+            replaces: None,
+        };
+        let changed = match kind {
+            0 => Ok(plain.clone()),
+            1 => plain.changed(&[MemberChange::Remove(NodeId::new(1))]),
+            2 => plain.changed(&[add]),
+            _ => plain.changed(&[add]).and_then(|with| with.promoted(&[stranger])),
+        };
+        Payload::Members(Box::new(changed.unwrap_or(plain)))
     })
 }
 
@@ -44,6 +70,7 @@ fn payload(nodes: u64) -> impl Strategy<Value = Payload> {
     prop_oneof![
         Just(Payload::Noop),
         any::<Vec<u8>>().prop_map(|bytes| Payload::Command(Bytes::from(bytes))),
+        members(nodes),
         founding(nodes),
     ]
 }
@@ -72,7 +99,8 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
         (term(), entry_id()).prop_map(|(term, last)| Message::PreVote { term, last }),
         term().prop_map(|term| Message::PreVoteGranted { term }),
         term().prop_map(|term| Message::PreVoteRefused { term }),
-        (term(), entry_id()).prop_map(|(term, last)| Message::RequestVote { term, last }),
+        (term(), entry_id(), any::<bool>())
+            .prop_map(|(term, last, transfer)| Message::RequestVote { term, last, transfer }),
         (term(), any::<bool>())
             .prop_map(|(term, granted)| Message::RequestVoteReply { term, granted }),
         term().prop_map(|term| Message::TermPassed { term }),
@@ -90,9 +118,15 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
             commit,
             round
         }),
-        (term(), number(), index(), index()).prop_map(|(term, round, matched, durable)| {
-            Message::HeartbeatReply { term, round, matched, durable }
-        }),
+        (term(), number(), index(), index(), speaks()).prop_map(
+            |(term, round, matched, durable, speaks)| Message::HeartbeatReply {
+                term,
+                round,
+                matched,
+                durable,
+                speaks,
+            },
+        ),
         (term(), index()).prop_map(|(term, commit)| Message::Commit { term, commit }),
     ];
     let requests = prop_oneof![
@@ -110,5 +144,82 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
             index
         }),
     ];
-    prop_oneof![votes, entries, requests].boxed()
+    prop_oneof![votes, entries, requests, any_upkeep(nodes)].boxed()
+}
+
+/// Any message by which a group is kept in order.
+fn any_upkeep(nodes: u64) -> BoxedStrategy<Message> {
+    let outcome = prop_oneof![
+        index().prop_map(TaskOutcome::Done),
+        Just(TaskOutcome::Refused(TaskRefusal::NotAVoter)),
+        Just(TaskOutcome::Later),
+    ];
+    prop_oneof![
+        4 => (term(), piece()).prop_map(|(term, (snapshot, piece, bytes))| {
+            Message::InstallSnapshot { term, snapshot, piece, bytes }
+        }),
+        1 => (term(), piece(), number()).prop_map(|(term, (snapshot, ..), pieces)| {
+            Message::InstallSnapshotReply { term, snapshot, pieces }
+        }),
+        1 => term().prop_map(|term| Message::TimeoutNow { term }),
+        1 => (peer(nodes), 0..3_u32, any::<bool>(), speaks()).prop_map(
+            |(peer, life, voter, speaks)| Message::Join {
+                joiner: Identity { peer, life: Life::new(life) },
+                voter,
+                metadata: Bytes::default(),
+                speaks,
+            },
+        ),
+        1 => Just(Message::JoinRefused { because: JoinRefusal::NotAdmitted }),
+        1 => index().prop_map(|index| Message::Removed { index }),
+        1 => (term(), entry_id())
+            .prop_map(|(term, acknowledged)| Message::EntriesLost { term, acknowledged }),
+        2 => (term(), number(), task(nodes))
+            .prop_map(|(term, number, task)| Message::Assign { term, number, task }),
+        1 => (term(), number(), outcome)
+            .prop_map(|(term, number, outcome)| Message::AssignReply { term, number, outcome }),
+    ]
+    .boxed()
+}
+
+fn speaks() -> impl Strategy<Value = Speaks> {
+    (1..3_u8, any::<bool>()).prop_map(|(version, last_resort)| Speaks { version, last_resort })
+}
+
+fn peer(nodes: u64) -> impl Strategy<Value = Peer> {
+    (1..=nodes + 1, 1..=nodes + 1).prop_map(|(id, incarnation)| Peer {
+        id: NodeId::new(id),
+        incarnation: Incarnation::new(incarnation),
+    })
+}
+
+fn task(nodes: u64) -> impl Strategy<Value = Task> {
+    let id = || (1..=nodes + 1).prop_map(NodeId::new);
+    let change = prop_oneof![
+        (peer(nodes), any::<bool>(), prop::option::of(id())).prop_map(|(peer, voter, replaces)| {
+            MemberChange::Add { peer, metadata: Bytes::default(), voter, replaces }
+        }),
+        id().prop_map(MemberChange::Remove),
+        id().prop_map(MemberChange::Promote),
+        id().prop_map(MemberChange::Demote),
+    ];
+    prop_oneof![
+        prop::collection::vec(change, 0..3).prop_map(Task::Change),
+        prop::option::of(id()).prop_map(Task::Transfer),
+    ]
+}
+
+/// A piece of a small snapshot, now and then with the wrong number or bytes.
+fn piece() -> impl Strategy<Value = (SnapshotId, u64, Bytes)> {
+    (0..9_u64, 0..4_u64, 0..3_u64, prop::bool::weighted(0.1)).prop_map(
+        |(index, term, number, spoilt)| {
+            let last = EntryId::new(Index::new(index), Term::new(term));
+            let outgoing = Outgoing::new(Arc::new(snapshot(last, &[b"one", b"two"])));
+            let bytes = match outgoing.piece(number) {
+                Some(piece) if !spoilt => piece,
+                Some(_) | None => Bytes::copy_from(b"spoilt"),
+            };
+            (outgoing.id(), number, bytes)
+        },
+    )
 }

@@ -1,9 +1,12 @@
 //! What is known of the copies of a command, and so what may be said of it.
 
+use alloc::vec::Vec;
+
 use super::own_session::OwnSession;
 use super::{Ask, Kind, Pending, Requests};
-use crate::io::{NotExecuted, Outcome};
+use crate::io::{NotExecuted, Outcome, Place};
 use crate::raft::message::{ProposeOutcome, ProposeRefusal};
+use crate::store::Store;
 use crate::types::{EntryId, Index};
 
 /// What is known of the copies of a command that were handed over.
@@ -45,6 +48,10 @@ impl Requests {
         let because = match because {
             ProposeRefusal::Busy => NotExecuted::Busy,
             ProposeRefusal::TooLarge { bytes, limit } => NotExecuted::TooLarge { bytes, limit },
+            // There will be a leader who takes it.
+            ProposeRefusal::Transferring => {
+                return self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            }
         };
         if alone && ask != Ask::SESSION {
             self.refused_busy += u64::from(because == NotExecuted::Busy);
@@ -87,6 +94,48 @@ impl Requests {
         self.add_copy(ask, Copies::Standing(id));
         let patience = STANDING_PATIENCE.saturating_mul(self.limits.retry);
         self.set_retry(ask, Some(now.saturating_add(patience)));
+    }
+
+    /// The state stands as a snapshot up to `index` has it, without the entries before having been seen
+    /// one by one. The sessions in it tell which commands were executed.
+    pub(crate) fn on_restored(&mut self, index: Index, store: &Store) {
+        self.applied = index;
+        self.standing = self.standing.split_off(&(index.next(), Ask::SESSION));
+        self.find_own_session(index, store);
+        let placed: Vec<(Ask, Place)> = self
+            .pending
+            .iter()
+            .filter_map(|(&ask, pending)| Some((ask, pending.kind.place()?)))
+            .collect();
+        for (ask, place) in placed {
+            if let Some(outcome) = store.settled(place) {
+                self.finish(ask, outcome);
+            } else if store.has_session(place.session) {
+                self.drop_copy_up_to(ask, index);
+            } else {
+                // It may have been executed before its session was dropped.
+                self.doubt(ask);
+            }
+        }
+    }
+
+    /// A copy that stood at or before `index` was not executed, and never will be.
+    pub(super) fn drop_copy_up_to(&mut self, ask: Ask, index: Index) {
+        let Some(copies) = self.copies_mut(ask) else { return };
+        if matches!(*copies, Copies::Standing(id) if id.index <= index) {
+            *copies = Copies::None;
+            self.unsent.insert(ask);
+        }
+    }
+
+    /// Nothing is known of its copies any more.
+    fn doubt(&mut self, ask: Ask) {
+        let doubtful = self.copies_mut(ask).is_some_and(|copies| *copies != Copies::None);
+        if doubtful {
+            self.forget_copies(ask);
+            self.add_copy(ask, Copies::Several);
+            self.unsent.insert(ask);
+        }
     }
 
     pub(super) fn add_copy(&mut self, ask: Ask, copy: Copies) {
@@ -138,7 +187,7 @@ impl Requests {
         }
         match &mut self.pending.get_mut(&ask)?.kind {
             Kind::Command { copies, .. } => Some(copies),
-            Kind::Read { .. } => None,
+            Kind::Read { .. } | Kind::Upkeep { .. } => None,
         }
     }
 }

@@ -19,7 +19,8 @@ impl Requests {
         };
         let Place { session, sequence, answered_below } = place;
         let operation = operation.clone();
-        let command = Command::Execute { session, sequence, answered_below, operation }.encode();
+        let command = Command::Execute { session, sequence, answered_below, operation }
+            .encode(raft.version());
         let (bytes, limit) = (command.len() as u64, self.limits.entry_bytes);
         // A copy may be under way from when fewer answers were outstanding, and the command shorter.
         if bytes > limit && self.copies_mut(ask).is_some_and(|copies| *copies == Copies::None) {
@@ -31,7 +32,7 @@ impl Requests {
 
     pub(super) fn hand_over_opening(&mut self, raft: &mut Raft, now: u64) {
         if matches!(self.session, OwnSession::Opening { .. }) {
-            let command = Command::OpenSession { owner: self.me }.encode();
+            let command = Command::OpenSession { owner: self.me }.encode(raft.version());
             self.hand_over_copy(Ask::SESSION, command, raft, now);
         }
     }

@@ -17,16 +17,17 @@
 mod copies;
 mod handing_over;
 mod own_session;
+mod upkeep;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, What};
+use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, Upkeep, What};
 use crate::raft::{Notice, Raft};
 use crate::store::{Effect, Operation, Query, Store};
-use crate::types::{EntryId, Identity, Index, RequestId, Sequence, SessionId};
+use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
 
@@ -93,6 +94,14 @@ enum Kind {
         number: Option<u64>,
         ready: Option<Index>,
     },
+    Upkeep {
+        upkeep: Upkeep,
+        number: Option<u64>,
+        /// An asking went out and was not answered: it may have done something.
+        doubtful: bool,
+        /// Who led when it was asked.
+        led_by: Option<NodeId>,
+    },
 }
 
 impl Requests {
@@ -139,6 +148,9 @@ impl Requests {
                 Kind::Command { operation, place, own, bytes, copies: Copies::None }
             }
             What::Read(query) => Kind::Read { query, number: None, ready: None },
+            What::Upkeep(upkeep) => {
+                Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
+            }
         };
         let (count, bytes) = (self.pending.len() as u64, kind.bytes());
         let full = count >= self.limits.requests
@@ -160,9 +172,18 @@ impl Requests {
         self.unsent.insert(ask);
     }
 
-    pub(crate) fn on_notice(&mut self, notice: Notice, now: u64) {
+    pub(crate) fn on_notice(&mut self, notice: Notice, raft: &Raft, now: u64) {
         match notice {
-            Notice::LeaderChanged => self.hand_over_again(now),
+            Notice::LeaderChanged => {
+                self.on_leader_changed(raft);
+                self.hand_over_again(now);
+            }
+            Notice::MembersChanged => self.on_members_changed(raft),
+            Notice::TaskAnswered { number, outcome } => {
+                if let Some(ask) = self.numbers.remove(&number) {
+                    self.on_task_answered(ask, outcome, now);
+                }
+            }
             Notice::ReadReady { read, index } => {
                 if let Some(ask) = self.numbers.remove(&read) {
                     self.on_readable(ask, index);
@@ -242,6 +263,7 @@ impl Requests {
             match self.pending.get(&ask).map(|pending| &pending.kind) {
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
                 Some(Kind::Read { ready: Some(_), .. }) | None => {}
+                Some(Kind::Upkeep { .. }) => self.hand_over_upkeep(ask, raft, now),
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
             }
         }
@@ -273,11 +295,13 @@ impl Requests {
     fn give_up(&mut self, ask: Ask, in_group: bool) {
         let Some(pending) = self.pending.get(&ask) else { return };
         let outcome = match &pending.kind {
-            Kind::Command { copies: Copies::None, .. } | Kind::Read { .. } => {
+            Kind::Command { copies: Copies::None, .. }
+            | Kind::Read { .. }
+            | Kind::Upkeep { number: None, doubtful: false, .. } => {
                 let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
                 Outcome::NotExecuted(because)
             }
-            Kind::Command { .. } => Outcome::Unknown(Unknown::TimedOut),
+            Kind::Command { .. } | Kind::Upkeep { .. } => Outcome::Unknown(Unknown::TimedOut),
         };
         self.finish(ask, outcome);
     }
@@ -309,6 +333,9 @@ impl Requests {
             Kind::Read { number, ready, .. } => {
                 number.and_then(|number| self.numbers.remove(&number));
                 ready.map(|index| self.readable.remove(&(index, ask)));
+            }
+            Kind::Upkeep { number, .. } => {
+                number.and_then(|number| self.numbers.remove(&number));
             }
         }
         Some(pending)
@@ -373,13 +400,14 @@ impl Kind {
         match self {
             Self::Command { bytes, .. } => *bytes,
             Self::Read { query, .. } => query.size(),
+            Self::Upkeep { upkeep, .. } => upkeep.size(),
         }
     }
 
     fn place(&self) -> Option<Place> {
         match self {
             Self::Command { place, .. } => *place,
-            Self::Read { .. } => None,
+            Self::Read { .. } | Self::Upkeep { .. } => None,
         }
     }
 }

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::copies::Copies;
 use super::{Ask, Kind, Pending, Requests};
-use crate::io::Place;
+use crate::io::{Outcome, Place, Unknown};
 use crate::store::Store;
-use crate::types::{Sequence, SessionId};
+use crate::types::{Index, Sequence, SessionId};
 
 /// The session for this life's own requests.
 #[derive(Debug)]
@@ -38,6 +38,36 @@ impl Requests {
                 self.places.remove(&(place.session, place.sequence));
             }
             self.unsent.insert(ask);
+        }
+    }
+
+    /// After a snapshot: the session may have been opened or dropped in what it covers. What was handed
+    /// over in one that was dropped may have been executed before, so nobody can tell.
+    pub(super) fn find_own_session(&mut self, index: Index, store: &Store) {
+        match &self.session {
+            OwnSession::Closed => {}
+            OwnSession::Opening { .. } => match store.session_of(self.me) {
+                Some(session) => self.on_session_opened(session),
+                None => self.drop_copy_up_to(Ask::SESSION, index),
+            },
+            OwnSession::Open { id, .. } if store.has_session(*id) => {}
+            OwnSession::Open { id, .. } => {
+                let id = *id;
+                let handed_over = |pending: &Pending| match &pending.kind {
+                    Kind::Command { own: true, copies, .. } => *copies != Copies::None,
+                    Kind::Command { .. } | Kind::Read { .. } | Kind::Upkeep { .. } => false,
+                };
+                let doubtful: Vec<Ask> = self
+                    .pending
+                    .iter()
+                    .filter(|(_, pending)| handed_over(pending))
+                    .map(|(&ask, _)| ask)
+                    .collect();
+                for ask in doubtful {
+                    self.finish(ask, Outcome::Unknown(Unknown::SessionExpired));
+                }
+                self.on_session_expired(id);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::Name;
 use crate::bytes::Bytes;
+use crate::config::OLDEST_VERSION;
 use crate::types::{Identity, Index, Sequence, SessionId};
 
 /// What a log entry asks of the store.
@@ -114,26 +115,25 @@ impl MapCommand {
 }
 
 impl Command {
-    pub(crate) fn encode(&self) -> Bytes {
-        postcard::to_extend(self, Vec::from([VERSION]))
+    /// Its bytes, in the format version in which the group writes.
+    pub(crate) fn encode(&self, version: u8) -> Bytes {
+        postcard::to_extend(self, Vec::from([version]))
             .expect("a command serialises into memory")
             .into()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CommandError> {
-        let (version, body) = bytes.split_first().ok_or(CommandError::Unreadable)?;
-        if *version > VERSION {
-            return Err(CommandError::TooNew(*version));
+    /// The command that these bytes are, if they are of a format version up to `newest`.
+    pub(crate) fn decode(bytes: &[u8], newest: u8) -> Result<Self, CommandError> {
+        let (&version, body) = bytes.split_first().ok_or(CommandError::Unreadable)?;
+        if version > newest {
+            return Err(CommandError::TooNew(version));
         }
         match postcard::take_from_bytes(body) {
-            Ok((command, [])) if *version == VERSION => Ok(command),
+            Ok((command, [])) if version >= OLDEST_VERSION => Ok(command),
             Ok(_) | Err(_) => Err(CommandError::Unreadable),
         }
     }
 }
-
-/// In front of every command.
-const VERSION: u8 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn commands_keep_their_bytes() {
         for (command, bytes) in golden() {
-            assert_eq!(&*command.encode(), bytes, "{command:?}");
-            assert_eq!(Command::decode(bytes), Ok(command));
+            assert_eq!(&*command.encode(1), bytes, "{command:?}");
+            assert_eq!(Command::decode(bytes, 1), Ok(command));
         }
     }
 
@@ -221,11 +221,11 @@ mod tests {
     fn no_part_of_a_command_and_nothing_longer_is_one() {
         for (command, bytes) in golden() {
             for end in 0..bytes.len() {
-                let read = Command::decode(&bytes[..end]);
+                let read = Command::decode(&bytes[..end], 1);
                 assert_eq!(read, Err(CommandError::Unreadable), "{end} bytes of {command:?}");
             }
             let longer = [bytes, &[0]].concat();
-            assert_eq!(Command::decode(&longer), Err(CommandError::Unreadable), "{command:?}");
+            assert_eq!(Command::decode(&longer, 1), Err(CommandError::Unreadable), "{command:?}");
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
             (&[255, 1, 2, 5, 4, 0], CommandError::TooNew(255)),
         ];
         for (bytes, error) in cases {
-            assert_eq!(Command::decode(bytes), Err(error), "{bytes:?}");
+            assert_eq!(Command::decode(bytes, 1), Err(error), "{bytes:?}");
         }
     }
 }

@@ -3,11 +3,6 @@
 //! A store is a pure function of the entries applied to it. It knows nothing of terms or peers,
 //! but for the owners of sessions, which are data to it.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "no node takes a snapshot of its store so far")
-)]
-
 mod answer;
 mod change;
 mod collections;
@@ -41,7 +36,7 @@ pub use self::change::Change;
 pub(crate) use self::change::{ChangeKind, MapChange};
 pub(crate) use self::collections::{CollectionKind, CollectionRef, Slot};
 pub(crate) use self::command::{Command, CommandError, MapCommand, MapQuery, Operation, Query};
-pub(crate) use self::loader::{Loader, Unreadable};
+pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
 pub(crate) use self::waste::Waste;
@@ -98,9 +93,8 @@ impl Store {
         self.sessions.expire(index)
     }
 
-    /// Applies one committed command. On an error nothing has changed.
-    pub(crate) fn apply(&mut self, index: Index, command: &[u8]) -> Result<Applied, CommandError> {
-        let command = Command::decode(command)?;
+    /// Applies one committed command.
+    pub(crate) fn apply(&mut self, index: Index, command: Command) -> Applied {
         let mut expired = self.sessions.expire(index);
         let mut changes = Vec::new();
         let effect = match command {
@@ -118,7 +112,7 @@ impl Store {
                 Effect::Executed { place, outcome, duplicate }
             }
         };
-        Ok(Applied { effect, changes, expired })
+        Applied { effect, changes, expired }
     }
 
     /// Reads the applied state.
@@ -151,6 +145,21 @@ impl Store {
     /// How many sequence numbers, counted from the lowest unanswered, a session may use.
     pub(crate) fn session_window(&self) -> u64 {
         self.sessions.limits().window
+    }
+
+    /// How the command of this place ended, if it was executed and its session is open.
+    pub(crate) fn settled(&self, place: Place) -> Option<Outcome> {
+        self.sessions.settled(place)
+    }
+
+    /// Whether a session is open.
+    pub(crate) fn has_session(&self, session: SessionId) -> bool {
+        self.sessions.contains(session)
+    }
+
+    /// The session of that life of a node, if it has one.
+    pub(crate) fn session_of(&self, owner: Identity) -> Option<SessionId> {
+        self.sessions.of(owner)
     }
 
     /// The map of that name, if a command ever named it.
@@ -289,7 +298,7 @@ mod tests {
     }
 
     fn apply(store: &mut Store, index: u64, command: &Command) -> Applied {
-        store.apply(Index::new(index), &command.encode()).expect("our own command")
+        store.apply(Index::new(index), command.clone())
     }
 
     fn outcome(applied: &Applied) -> (&Outcome, bool) {
@@ -328,15 +337,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_command_does_nothing_at_all() {
+    fn an_entry_without_a_command_still_counts_as_a_position() {
         let mut store = Store::new();
         store.found(SessionLimits { lifetime_entries: 10, ..SessionLimits::default() });
         apply(&mut store, 2, &open(7));
         let before = store.digest();
         let far = Index::new(1000);
-        assert_eq!(store.apply(far, b"\x01\xff"), Err(CommandError::Unreadable));
-        assert_eq!(store.apply(far, b"\x02"), Err(CommandError::TooNew(2)));
-        assert_eq!(store.digest(), before);
         assert_eq!(store.advance(far), [SessionId::new(Index::new(2))]);
         assert_ne!(store.digest(), before);
     }

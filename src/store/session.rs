@@ -185,6 +185,28 @@ impl Sessions {
         )
     }
 
+    /// How the command of this place ended, if it was executed.
+    pub(super) fn settled(&self, place: Place) -> Option<Outcome> {
+        let session = self.open.get(&place.session)?;
+        let number = (place.session, place.sequence);
+        if let Some(Reply { index, answer }) = self.replies.get(&number) {
+            return Some(Outcome::Done { index: *index, answer: Answer::clone(answer) });
+        }
+        let forgotten =
+            place.sequence < session.answered_below || self.forgotten.get(&number).is_some();
+        forgotten.then_some(Outcome::Unknown(Unknown::ResultForgotten))
+    }
+
+    pub(super) fn contains(&self, session: SessionId) -> bool {
+        self.open.get(&session).is_some()
+    }
+
+    /// The session of that life of a node.
+    pub(super) fn of(&self, owner: Identity) -> Option<SessionId> {
+        let &(holder, session) = self.by_node.get(&owner.peer.id)?;
+        (holder == owner).then_some(session)
+    }
+
     /// Keeps the result of an executed command, unless its session is gone: a command may open
     /// another session in place of its own.
     pub(super) fn keep(&mut self, place: Place, index: Index, answer: Answer) {

@@ -200,7 +200,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::command::{Command, MapCommand, MapQuery, Operation, Query};
-    use super::super::{CollectionRef, Loader, Unreadable};
+    use super::super::loader::Unreadable;
+    use super::super::{CollectionRef, Loader};
     use super::*;
     use crate::types::{Incarnation, Life, NodeId, Peer};
 
@@ -326,7 +327,7 @@ mod tests {
     /// Everything that an entry does, as text.
     fn apply(store: &mut Store, (index, command): &Entry) -> alloc::string::String {
         match command {
-            Some(command) => alloc::format!("{:?}", store.apply(*index, &command.encode())),
+            Some(command) => alloc::format!("{:?}", store.apply(*index, command.clone())),
             None => alloc::format!("{:?}", store.advance(*index)),
         }
     }

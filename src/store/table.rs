@@ -294,10 +294,10 @@ mod tests {
         table.thaw(&mut waste);
         assert_eq!(table.next_frozen(0..=3), None);
         // Ten for the value put aside.
-        assert!(waste.sweep(9));
-        assert!(!waste.sweep(1));
+        assert!(waste.spend(&mut 9));
+        assert!(!waste.spend(&mut 1));
         table.discard(&mut waste);
-        assert!(waste.sweep(11));
-        assert!(!waste.sweep(10));
+        assert!(waste.spend(&mut 11));
+        assert!(!waste.spend(&mut 10));
     }
 }

@@ -17,11 +17,6 @@ pub(crate) struct Waste {
 }
 
 impl Waste {
-    /// Frees about `elements` of what is here. Whether more is left.
-    pub(crate) fn sweep(&mut self, mut elements: u64) -> bool {
-        self.spend(&mut elements)
-    }
-
     /// Frees as much as the budget allows and takes it off. Whether more is left.
     pub(super) fn spend(&mut self, budget: &mut u64) -> bool {
         while *budget > 0
@@ -80,19 +75,19 @@ mod tests {
         for tree in trees {
             waste.add(tree);
         }
-        for (elements, left) in [(0, 15), (4, 11), (2, 9), (8, 1), (1, 0)] {
-            assert!(waste.sweep(elements), "{elements}");
-            assert_eq!(Arc::strong_count(&shared), 1 + left, "{elements}");
+        for (mut elements, left) in [(0, 15), (4, 11), (2, 9), (8, 1), (1, 0)] {
+            assert!(waste.spend(&mut elements));
+            assert_eq!(Arc::strong_count(&shared), 1 + left);
         }
-        assert!(!waste.sweep(1) && !waste.sweep(0));
+        assert!(!waste.spend(&mut 1) && !waste.spend(&mut 0));
     }
 
     #[test]
     fn heavy_elements_use_the_budget_up_sooner() {
         let mut waste = Waste::default();
         waste.add_weighed(BTreeMap::from([(1, 5), (2, 5), (3, 5)]), |(_, weight)| *weight);
-        assert!(waste.sweep(6));
-        assert!(waste.sweep(5));
-        assert!(!waste.sweep(1));
+        assert!(waste.spend(&mut 6));
+        assert!(waste.spend(&mut 5));
+        assert!(!waste.spend(&mut 1));
     }
 }

@@ -1,0 +1,52 @@
+//! Requests that concern the group itself: its members and its leader.
+
+use alloc::vec::Vec;
+
+use super::{Call, nothing};
+use crate::io::{Request, Upkeep};
+use crate::raft::MemberChange;
+use crate::types::NodeId;
+
+/// Asks the leader to change the members, through whichever node it is given to.
+///
+/// All changes of one call take effect together. Those that touch the voters go through a joint
+/// configuration (Raft §6), in which the old and the new voters must each agree, so that any number of
+/// members may be exchanged at once. The call is done once that is over and committed; a new member
+/// then is a learner, and becomes a voter by itself once it has caught up.
+///
+/// What is asked for is a state, not a step: asking again for what is so already changes nothing, and
+/// a call whose end is unknown may be made again. Only one change is under way at a time, so a call
+/// may wait for another.
+pub fn change_members(changes: impl IntoIterator<Item = MemberChange>) -> Call<()> {
+    let changes: Vec<MemberChange> = changes.into_iter().collect();
+    call(Upkeep::Change(changes))
+}
+
+/// Asks for the node it is given to, to be a member of its group again after it was removed, as a
+/// learner first. The call is done once a configuration that names the node has reached it.
+///
+/// A node without a group joins one by its [`Birth`](crate::Birth).
+pub fn join(voter: bool) -> Call<()> {
+    call(Upkeep::Join { voter })
+}
+
+/// Asks for the node it is given to, to be removed from the group. When it is done the node may be
+/// stopped for good.
+///
+/// The last voter cannot leave. A leader may, and hands leadership on.
+pub fn leave() -> Call<()> {
+    call(Upkeep::Leave)
+}
+
+/// Asks the leader to hand leadership on: to that voter, or to the one that has come furthest
+/// (Raft thesis §3.10).
+///
+/// Commands wait meanwhile; none is lost. The call is done once the node that it was given to knows
+/// the other for the leader, or knows another than before when none is named.
+pub fn transfer_leadership(to: Option<NodeId>) -> Call<()> {
+    call(Upkeep::Transfer(to))
+}
+
+fn call(upkeep: Upkeep) -> Call<()> {
+    Call::new(Request::upkeep(upkeep), nothing)
+}

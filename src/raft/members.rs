@@ -1,0 +1,321 @@
+//! Changes of the members: what a leader does about them, one at a time.
+//!
+//! A change is begun only when the one before it is committed, and only after an entry of the leader's
+//! own term is (Raft thesis §4.1 and the correction to it of 2015: else two leaders could each change
+//! the members by one and find majorities that do not overlap). A joint configuration is left as soon
+//! as it is committed, by whoever leads then.
+
+use alloc::vec::Vec;
+
+use super::configuration::{ChangeRefusal, Configuration, MemberChange, Standing};
+use super::leader::TaskAsker;
+use super::message::{JoinRefusal, Message, Speaks, Task, TaskOutcome, TaskRefusal};
+use super::progress::Progress;
+use super::{Notice, Raft, Role};
+use crate::bytes::Bytes;
+use crate::config::Admission;
+use crate::event::{DropReason, Event};
+use crate::types::{Identity, Index, Peer};
+
+impl Raft {
+    /// Whether this node leads and may change the members now.
+    fn may_change_members(&self) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        // An entry of this term is committed, and so is the last change.
+        self.commit >= leader.first && self.commit >= self.membership.index()
+    }
+
+    /// Goes on with whatever change is due: ends a joint configuration, makes learners voters, goes
+    /// over to a newer format version.
+    pub(super) fn tend_members(&mut self) {
+        if !self.may_change_members() {
+            return;
+        }
+        self.tell_dismissed();
+        let configuration = self.membership.configuration();
+        if configuration.is_joint() {
+            let settled = configuration.settled();
+            return self.append_configuration(settled);
+        }
+        self.answer_change_asker();
+        if let Some(promoted) = self.promotion() {
+            return self.append_configuration(promoted);
+        }
+        if let Some(version) = self.next_version() {
+            let raised = self.membership.configuration().with_version(version);
+            self.append_configuration(raised);
+        }
+    }
+
+    /// Another configuration is in force.
+    pub(super) fn on_members_changed(&mut self) {
+        let configuration = self.membership.configuration();
+        self.peers.keep_members(configuration);
+        if self.removed.is_some_and(|removed| removed < self.membership.index())
+            && configuration.contains(self.me.peer)
+        {
+            self.removed = None;
+        }
+        self.follow_members();
+        self.notices.push(Notice::MembersChanged);
+        self.emit_members();
+    }
+
+    // --- tasks ------------------------------------------------------------------------------------
+
+    pub(super) fn on_assign(&mut self, from: Identity, number: u64, task: Task) {
+        if !self.membership.configuration().contains(from.peer) {
+            return self.answer_stranger(from);
+        }
+        if matches!(self.role, Role::Leader(_)) {
+            self.on_task(Some(from), number, task);
+        } else {
+            // Whoever asked asks again.
+            self.drop_envelope(from, DropReason::Unexpected);
+        }
+    }
+
+    /// A member, or this node itself, asks its leader for something.
+    pub(super) fn on_task(&mut self, node: Option<Identity>, number: u64, task: Task) {
+        let asker = TaskAsker { node, number };
+        let outcome = match task {
+            Task::Change(changes) => self.on_change_asked(asker, &changes),
+            Task::Transfer(to) => self.on_transfer_asked(asker, to),
+        };
+        if let Some(outcome) = outcome {
+            self.answer_task(asker, outcome);
+        }
+    }
+
+    pub(super) fn answer_task(&mut self, asker: TaskAsker, outcome: TaskOutcome) {
+        let TaskAsker { node, number } = asker;
+        match node {
+            None => self.notices.push(Notice::TaskAnswered { number, outcome }),
+            Some(node) => {
+                let term = self.hard.term;
+                self.send_in_group(node, Message::AssignReply { term, number, outcome });
+            }
+        }
+    }
+
+    /// Begins a change; gives the answer if there is one at once.
+    fn on_change_asked(
+        &mut self,
+        asker: TaskAsker,
+        changes: &[MemberChange],
+    ) -> Option<TaskOutcome> {
+        if !self.may_change_members() || self.membership.configuration().is_joint() {
+            return Some(TaskOutcome::Later);
+        }
+        match self.membership.configuration().changed(changes) {
+            Err(because) => Some(TaskOutcome::Refused(TaskRefusal::Change(because))),
+            Ok(target) if target == **self.membership.configuration() => {
+                Some(TaskOutcome::Done(self.membership.index()))
+            }
+            Ok(target) => {
+                self.append_configuration(target);
+                if let Role::Leader(leader) = &mut self.role {
+                    leader.change_asked_by = Some(asker);
+                }
+                None
+            }
+        }
+    }
+
+    fn answer_change_asker(&mut self) {
+        let index = self.membership.index();
+        let Role::Leader(leader) = &mut self.role else { return };
+        if let Some(asker) = leader.change_asked_by.take() {
+            self.answer_task(asker, TaskOutcome::Done(index));
+        }
+    }
+
+    // --- joining ----------------------------------------------------------------------------------
+
+    /// A node asks to be let in, by itself or through the member it asked.
+    pub(super) fn on_join(
+        &mut self,
+        from: Identity,
+        joiner: Identity,
+        (voter, metadata): (bool, Bytes),
+        speaks: Speaks,
+    ) {
+        match &self.role {
+            Role::Leader(_) => {}
+            Role::Follower(follower) => {
+                // A request goes through one member at most, so that it cannot go round in circles.
+                let direct = from == joiner;
+                let leader = follower.leader.filter(|&leader| direct && leader.peer != joiner.peer);
+                match leader {
+                    Some(leader) => self
+                        .send_in_group(leader, Message::Join { joiner, voter, metadata, speaks }),
+                    None => self.drop_envelope(from, DropReason::Unexpected),
+                }
+                return;
+            }
+            Role::PreCandidate(_) | Role::Candidate(_) => {
+                return self.drop_envelope(from, DropReason::Unexpected);
+            }
+        }
+        if let Err(because) = self.let_in(joiner, voter, metadata, speaks) {
+            self.send_in(self.hard.group, joiner, Message::JoinRefused { because });
+        }
+    }
+
+    /// Takes a node in as a learner, unless it is a member already or another change is under way: it
+    /// asks again.
+    fn let_in(
+        &mut self,
+        joiner: Identity,
+        voter: bool,
+        metadata: Bytes,
+        speaks: Speaks,
+    ) -> Result<(), JoinRefusal> {
+        let configuration = self.membership.configuration();
+        if configuration.contains(joiner.peer) {
+            if self.peers.learn(joiner) {
+                self.emit(Event::PeerStarted { identity: joiner });
+                self.on_peer_started(joiner.peer);
+            }
+            return Ok(());
+        }
+        let group = configuration.version();
+        if speaks.version < group {
+            return Err(JoinRefusal::Version { group });
+        }
+        match &self.config.admission {
+            Admission::Open => {}
+            Admission::Only(listed) if listed.contains(&joiner.peer.id) => {}
+            Admission::Only(_) => return Err(JoinRefusal::NotAdmitted),
+            Admission::Manual => {
+                self.emit(Event::JoinAsked { identity: joiner, voter, metadata });
+                return Err(JoinRefusal::NotAdmitted);
+            }
+        }
+        if !self.may_change_members() || configuration.is_joint() {
+            return Ok(());
+        }
+        let change = MemberChange::Add { peer: joiner.peer, metadata, voter, replaces: None };
+        let target = configuration.changed(&[change]).map_err(JoinRefusal::Change)?;
+        self.counters.admissions += 1;
+        self.append_configuration(target);
+        self.peers.learn(joiner);
+        Ok(())
+    }
+
+    /// Someone who is no member speaks as if it were: it is told, if that is committed.
+    pub(super) fn answer_stranger(&mut self, stranger: Identity) {
+        let (index, committed) = self.membership.at(self.commit);
+        if !committed.contains(stranger.peer) {
+            self.send_in_group(stranger, Message::Removed { index });
+        }
+        self.drop_envelope(stranger, DropReason::NotAMember);
+    }
+
+    /// Whoever a committed change has removed is told, since it will not get the entry that says so.
+    fn tell_dismissed(&mut self) {
+        let index = self.membership.index();
+        let Role::Leader(leader) = &mut self.role else { return };
+        for dismissed in core::mem::take(&mut leader.dismissed) {
+            self.send_in_group(dismissed, Message::Removed { index });
+        }
+    }
+
+    /// A leader that steps down after it was removed knows so by itself.
+    pub(super) fn note_own_removal(&mut self) {
+        let index = self.membership.index();
+        let named = self.membership.configuration().contains(self.me.peer);
+        if !named && index <= self.commit && self.removed.is_none() {
+            self.removed = Some(index);
+            self.emit(Event::Removed { index });
+            self.notices.push(Notice::MembersChanged);
+        }
+    }
+
+    /// Told by a member that this node is none, by what is committed at `index`. It may know less than
+    /// this node does.
+    pub(super) fn on_removed(&mut self, from: Identity, index: Index) {
+        let ours = self.membership.index();
+        let named = self.membership.configuration().contains(self.me.peer);
+        let leads = matches!(self.role, Role::Leader(_));
+        if leads || index < ours || (named && index == ours) || self.removed >= Some(index) {
+            return self.drop_envelope(from, DropReason::Unexpected);
+        }
+        self.removed = Some(index);
+        self.become_follower(None);
+        self.emit(Event::Removed { index });
+        self.notices.push(Notice::MembersChanged);
+    }
+
+    // --- promotion and demotion -------------------------------------------------------------------
+
+    /// What comes of making voters of all learners that have caught up and wait for it.
+    fn promotion(&mut self) -> Option<Configuration> {
+        let configuration = self.membership.configuration();
+        if !configuration.promotes() {
+            return None;
+        }
+        let Role::Leader(leader) = &self.role else { return None };
+        let caught_up = |peer: &Peer| {
+            leader.progress.get(peer).is_some_and(|progress: &Progress| {
+                progress.is_replicating()
+                    && progress.active
+                    && progress.match_index() >= leader.round_commit.max(leader.first)
+            })
+        };
+        let ready: Vec<Peer> = configuration
+            .members()
+            .filter(|(_, member)| {
+                matches!(member.standing, Standing::Learner { promote: true, .. })
+            })
+            .map(|(peer, _)| peer)
+            .filter(caught_up)
+            .collect();
+        if ready.is_empty() {
+            return None;
+        }
+        let promoted = configuration.promoted(&ready).ok()?;
+        self.counters.promotions += ready.len() as u64;
+        Some(promoted)
+    }
+
+    /// Makes a learner of a voter that has been silent for too long, as long as enough are left.
+    pub(super) fn demote_silent(&mut self) {
+        let Some(patience) = self.config.demote_after else { return };
+        if !self.may_change_members() || self.membership.configuration().is_joint() {
+            return;
+        }
+        let configuration = self.membership.configuration();
+        if configuration.voters().count() as u64 <= self.config.min_voters {
+            return;
+        }
+        let Role::Leader(leader) = &self.role else { return };
+        let silent = |peer: &Peer| {
+            let heard = leader.progress.get(peer).map(|progress| progress.heard);
+            heard.is_some_and(|heard| self.now.saturating_sub(heard) >= patience.get())
+        };
+        let Some(demoted) = configuration.voters().find(silent) else { return };
+        let target: Result<Configuration, ChangeRefusal> = configuration.demoted(demoted);
+        if let Ok(target) = target {
+            self.counters.demotions += 1;
+            self.append_configuration(target);
+        }
+    }
+
+    /// The format version that the group may go over to, now that all members speak it.
+    fn next_version(&self) -> Option<u8> {
+        let configuration = self.membership.configuration();
+        let next = configuration.version().checked_add(1)?;
+        if next > self.config.newest_version {
+            return None;
+        }
+        let Role::Leader(leader) = &self.role else { return None };
+        let speaks = |peer: Peer| {
+            peer == self.me.peer
+                || leader.progress.get(&peer).is_some_and(|progress| {
+                    progress.speaks.is_some_and(|speaks| speaks.version >= next)
+                })
+        };
+        configuration.peers().all(speaks).then_some(next)
+    }
+}

@@ -1,0 +1,123 @@
+//! Requests that concern the group itself. The leader carries them out; what it was asked for is asked
+//! again until it answers, since asking for what is so already changes nothing.
+
+use alloc::vec::Vec;
+
+use super::{Ask, Kind, Pending, Requests};
+use crate::io::{NotExecuted, Outcome, Unknown, Upkeep};
+use crate::raft::message::{Task, TaskOutcome};
+use crate::raft::{Handed, MemberChange, Raft};
+use crate::store::{Answer, Content};
+use crate::types::Index;
+
+impl Requests {
+    pub(super) fn hand_over_upkeep(&mut self, ask: Ask, raft: &mut Raft, now: u64) {
+        let next = self.number();
+        let me = self.me.peer.id;
+        let Some(Pending { kind: Kind::Upkeep { upkeep, number, doubtful, led_by }, .. }) =
+            self.pending.get_mut(&ask)
+        else {
+            return;
+        };
+        let task = match upkeep {
+            Upkeep::Join { voter } => {
+                let voter = *voter;
+                if raft.is_member() {
+                    return self.done(ask, raft.configuration_index());
+                }
+                raft.rejoin(voter);
+                return self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            }
+            Upkeep::Leave if !raft.is_member() => {
+                return self.done(ask, raft.configuration_index());
+            }
+            Upkeep::Leave => Task::Change(Vec::from([MemberChange::Remove(me)])),
+            Upkeep::Change(changes) => Task::Change(changes.clone()),
+            Upkeep::Transfer(to) => Task::Transfer(*to),
+        };
+        if let Some(before) = number.take() {
+            self.numbers.remove(&before);
+            *doubtful = true;
+        }
+        if led_by.is_none() {
+            *led_by = raft.leader();
+        }
+        match raft.assign(next, task) {
+            Handed::Taken(()) | Handed::Sent => {
+                *number = Some(next);
+                self.numbers.insert(next, ask);
+                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            }
+            // It goes when there is a leader.
+            Handed::NoLeader | Handed::Refused(_) => {}
+        }
+    }
+
+    pub(super) fn on_task_answered(&mut self, ask: Ask, outcome: TaskOutcome, now: u64) {
+        let Some(Pending { kind: Kind::Upkeep { number, doubtful, .. }, .. }) =
+            self.pending.get_mut(&ask)
+        else {
+            return;
+        };
+        *number = None;
+        let doubtful = *doubtful;
+        match outcome {
+            TaskOutcome::Done(index) => self.done(ask, index),
+            TaskOutcome::Refused(_) if doubtful => {
+                self.finish(ask, Outcome::Unknown(Unknown::TimedOut));
+            }
+            TaskOutcome::Refused(because) => {
+                self.finish(ask, Outcome::NotExecuted(NotExecuted::Declined(because)));
+            }
+            TaskOutcome::Later => {
+                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+            }
+        }
+    }
+
+    /// Leadership that was asked to be handed on has been, as far as this node knows.
+    pub(super) fn on_leader_changed(&mut self, raft: &Raft) {
+        let Some(leader) = raft.leader() else { return };
+        let index = raft.committed();
+        self.end_upkeep(index, |upkeep, led_by| match upkeep {
+            Upkeep::Transfer(Some(to)) => *to == leader,
+            Upkeep::Transfer(None) => led_by.is_some_and(|before| before != leader),
+            Upkeep::Change(_) | Upkeep::Join { .. } | Upkeep::Leave => false,
+        });
+    }
+
+    /// This node has come to be a member, or ceased to be one.
+    pub(super) fn on_members_changed(&mut self, raft: &Raft) {
+        let member = raft.is_member();
+        let index = raft.configuration_index();
+        self.end_upkeep(index, |upkeep, _| match upkeep {
+            Upkeep::Join { .. } => member,
+            Upkeep::Leave => !member,
+            Upkeep::Change(_) | Upkeep::Transfer(_) => false,
+        });
+    }
+
+    fn end_upkeep(
+        &mut self,
+        index: Index,
+        is_over: impl Fn(&Upkeep, Option<crate::types::NodeId>) -> bool,
+    ) {
+        let over: Vec<Ask> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| match &pending.kind {
+                Kind::Upkeep { upkeep, led_by, .. } => is_over(upkeep, *led_by),
+                Kind::Command { .. } | Kind::Read { .. } => false,
+            })
+            .map(|(&ask, _)| ask)
+            .collect();
+        for ask in over {
+            self.done(ask, index);
+        }
+    }
+
+    fn done(&mut self, ask: Ask, index: Index) {
+        let answer = Answer(Content::Nothing);
+        self.finish(ask, Outcome::Done { index, answer });
+    }
+}
