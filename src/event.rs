@@ -395,18 +395,14 @@ impl fmt::Display for Event {
             Self::SnapshotTaken { last, bytes } => {
                 write!(f, "snapshot {last} of {bytes} bytes taken")
             }
-            Self::SnapshotSent { to, last, resumed_at: 0 } => {
-                write!(f, "sending snapshot {last} to {to}")
-            }
             Self::SnapshotSent { to, last, resumed_at } => {
-                write!(f, "sending snapshot {last} to {to} from piece {resumed_at} on")
+                write!(f, "sending snapshot {last} to {to}")?;
+                if *resumed_at > 0 { write!(f, " from piece {resumed_at} on") } else { Ok(()) }
             }
             Self::SnapshotInstalled { last } => write!(f, "snapshot {last} installed"),
             Self::SnapshotRefused { last } => write!(f, "snapshot {last} refused"),
             Self::SnapshotLoaded { last } => write!(f, "snapshot {last} loaded"),
-            Self::Restored { index, collection } => {
-                write!(f, "{collection:?} restored as of {index}")
-            }
+            Self::Restored { index, collection } => write!(f, "{collection:?} restored at {index}"),
             Self::StorageFailed { write } => write!(f, "write {write} failed: out of service"),
             Self::StorageLost { acknowledged } => {
                 write!(f, "the disk lost {acknowledged}, which was acknowledged: out of service")

@@ -140,7 +140,7 @@ impl StateMachine {
         while let Some(loading) = self.loading.as_mut().filter(|_| *budget > 0 && !self.halted) {
             match loading.snapshot.parts.get(loading.next_part) {
                 Some(part) => {
-                    *budget = budget.saturating_sub(part.len_u64());
+                    *budget = budget.saturating_sub(LOADING_COST * part.len_u64());
                     loading.next_part += 1;
                     if loading.loader.load(part).is_err() {
                         return self.refuse(raft);
@@ -284,6 +284,8 @@ fn emit(raft: &mut Raft, event: Event) {
     raft.output(Output::Event(event));
 }
 
+/// How many times as long loading takes as applying or writing as much.
+const LOADING_COST: u64 = 4;
 /// The size of a snapshot's parts: the same on all nodes, so that equal states make equal parts.
 const PART_BYTES: u64 = 32 << 10;
 /// How many elements of what was thrown away one step frees.

@@ -217,6 +217,9 @@ impl Configuration {
     /// they touch the voters.
     pub(crate) fn changed(&self, changes: &[MemberChange]) -> Result<Self, ChangeRefusal> {
         assert!(!self.is_joint(), "changing {self}, which is joint");
+        if changes.len() > 2 * MAX_MEMBERS {
+            return Err(ChangeRefusal::TooManyMembers);
+        }
         let mut target = self.clone();
         for change in changes {
             target.change(change)?;

@@ -196,6 +196,9 @@ impl Raft {
         let last = self.log.last();
         assert!(index <= last.index, "committing {index} beyond the last entry {last}");
         self.commit = index;
+        if self.incoming.as_ref().is_some_and(|incoming| incoming.head().last.index <= index) {
+            self.incoming = None;
+        }
         if self.config.verbose {
             self.emit(Event::Committed { index });
         }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::configuration::Configuration;
 use super::entries::{Entry, Payload};
+use super::members::Applicant;
 use super::message::{Message, ProposeOutcome, ProposeRefusal, Speaks};
 use super::progress::Progress;
 use super::reads::{Asker, Reads};
@@ -34,6 +35,9 @@ pub(super) struct Leader {
     pub(super) change_asked_by: Option<TaskAsker>,
     /// Who is to be told, once that is committed, that it is no member any more.
     pub(super) dismissed: Vec<Identity>,
+    /// Who wishes to join and was asked whether it is there, and how often any was.
+    pub(super) applicants: BTreeMap<NodeId, Applicant>,
+    pub(super) asked: u64,
     pub(super) transfer: Option<Transfer>,
     /// When a leader of the last resort may next try to hand leadership on.
     pub(super) next_yield: u64,
@@ -78,6 +82,7 @@ impl Raft {
         let uncommitted_bytes = self.log.after(self.commit).map(Entry::size).sum();
         let others = self.membership.others();
         let progress = others.iter().map(|&peer| (peer, Progress::new(last, self.now))).collect();
+        self.incoming = None;
         self.take_role(Role::Leader(Box::new(Leader {
             progress,
             arrivals: BTreeMap::new(),
@@ -90,6 +95,8 @@ impl Raft {
             uncommitted_bytes,
             change_asked_by: None,
             dismissed: Vec::new(),
+            applicants: BTreeMap::new(),
+            asked: 0,
             transfer: None,
             next_yield: self.now,
         })));

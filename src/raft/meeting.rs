@@ -113,6 +113,7 @@ impl Raft {
     }
 
     pub(super) fn on_hello_reply(&mut self, group: Option<GroupId>, from: Identity, asked: u64) {
+        self.on_applicant_there(from, asked);
         let Some(meeting) = &mut self.meeting else { return };
         let Some(news) = meeting.take(Answer { identity: from, group, asked }) else {
             self.drop_envelope(from, DropReason::Unexpected);

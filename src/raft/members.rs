@@ -13,9 +13,20 @@ use super::message::{JoinRefusal, Message, Speaks, Task, TaskOutcome, TaskRefusa
 use super::progress::Progress;
 use super::{Notice, Raft, Role};
 use crate::bytes::Bytes;
-use crate::config::Admission;
+use crate::config::{Admission, MAX_MEMBERS};
 use crate::event::{DropReason, Event};
 use crate::types::{Identity, Index, Peer};
+
+/// A node that wishes to join, and was asked whether it is there.
+#[derive(Debug)]
+pub(super) struct Applicant {
+    joiner: Identity,
+    voter: bool,
+    metadata: Bytes,
+    speaks: Speaks,
+    /// The number of that question.
+    asked: u64,
+}
 
 impl Raft {
     /// Whether this node leads and may change the members now.
@@ -157,20 +168,44 @@ impl Raft {
                 return self.drop_envelope(from, DropReason::Unexpected);
             }
         }
-        if let Err(because) = self.let_in(joiner, voter, metadata, speaks) {
-            self.send_in(self.hard.group, joiner, Message::JoinRefused { because });
+        self.examine(Applicant { joiner, voter, metadata, speaks, asked: 0 });
+    }
+
+    /// Asks whether the very run that wishes to join is there: its wish may have been under way for
+    /// long, and another incarnation of that node may have come since.
+    fn examine(&mut self, mut applicant: Applicant) {
+        let joiner = applicant.joiner;
+        let known = self.membership.configuration().contains(joiner.peer);
+        let Role::Leader(leader) = &mut self.role else { return };
+        let room = leader.applicants.len() < MAX_MEMBERS;
+        if !known && !room && !leader.applicants.contains_key(&joiner.peer.id) {
+            return self.drop_envelope(joiner, DropReason::Busy);
+        }
+        leader.asked += 1;
+        applicant.asked = leader.asked;
+        leader.applicants.insert(joiner.peer.id, applicant);
+        let asked = leader.asked;
+        self.send_in(self.hard.group, joiner, Message::Hello { asked });
+    }
+
+    /// A node answered; it may be one that wishes to join and was asked whether it is there.
+    pub(super) fn on_applicant_there(&mut self, from: Identity, asked: u64) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let id = from.peer.id;
+        let there = |applicant: &Applicant| applicant.joiner == from && applicant.asked == asked;
+        if !leader.applicants.get(&id).is_some_and(there) {
+            return;
+        }
+        let Some(applicant) = leader.applicants.remove(&id) else { return };
+        if let Err(because) = self.let_in(applicant) {
+            self.send_in(self.hard.group, from, Message::JoinRefused { because });
         }
     }
 
     /// Takes a node in as a learner, unless it is a member already or another change is under way: it
     /// asks again.
-    fn let_in(
-        &mut self,
-        joiner: Identity,
-        voter: bool,
-        metadata: Bytes,
-        speaks: Speaks,
-    ) -> Result<(), JoinRefusal> {
+    fn let_in(&mut self, applicant: Applicant) -> Result<(), JoinRefusal> {
+        let Applicant { joiner, voter, metadata, speaks, .. } = applicant;
         let configuration = self.membership.configuration();
         if configuration.contains(joiner.peer) {
             if self.peers.learn(joiner) {

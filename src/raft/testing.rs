@@ -86,16 +86,11 @@ fn run(nodes: u64) -> impl Strategy<Value = Run> {
 
 /// Any message that a node of a group of so many could be sent.
 pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
-    let append_outcome = prop_oneof![
-        index().prop_map(AppendOutcome::Matched),
-        (index(), entry_id())
-            .prop_map(|(rejected, hint)| AppendOutcome::Conflict { rejected, hint }),
-    ];
-    let propose_outcome = prop_oneof![
-        entry_id().prop_map(ProposeOutcome::Appended),
-        Just(ProposeOutcome::Refused(ProposeRefusal::Busy)),
-    ];
-    let votes = prop_oneof![
+    prop_oneof![any_vote(), any_replication(nodes), any_asking(), any_upkeep(nodes)].boxed()
+}
+
+fn any_vote() -> BoxedStrategy<Message> {
+    prop_oneof![
         (term(), entry_id()).prop_map(|(term, last)| Message::PreVote { term, last }),
         term().prop_map(|term| Message::PreVoteGranted { term }),
         term().prop_map(|term| Message::PreVoteRefused { term }),
@@ -104,8 +99,17 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
         (term(), any::<bool>())
             .prop_map(|(term, granted)| Message::RequestVoteReply { term, granted }),
         term().prop_map(|term| Message::TermPassed { term }),
+    ]
+    .boxed()
+}
+
+fn any_replication(nodes: u64) -> BoxedStrategy<Message> {
+    let append_outcome = prop_oneof![
+        index().prop_map(AppendOutcome::Matched),
+        (index(), entry_id())
+            .prop_map(|(rejected, hint)| AppendOutcome::Conflict { rejected, hint }),
     ];
-    let entries = prop_oneof![
+    prop_oneof![
         (term(), run(nodes), index()).prop_map(|(term, run, commit)| Message::AppendEntries {
             term,
             run,
@@ -128,8 +132,16 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
             },
         ),
         (term(), index()).prop_map(|(term, commit)| Message::Commit { term, commit }),
+    ]
+    .boxed()
+}
+
+fn any_asking() -> BoxedStrategy<Message> {
+    let propose_outcome = prop_oneof![
+        entry_id().prop_map(ProposeOutcome::Appended),
+        Just(ProposeOutcome::Refused(ProposeRefusal::Busy)),
     ];
-    let requests = prop_oneof![
+    prop_oneof![
         number().prop_map(|asked| Message::Hello { asked }),
         number().prop_map(|asked| Message::HelloReply { asked }),
         (term(), number(), any::<Vec<u8>>()).prop_map(|(term, number, bytes)| {
@@ -143,8 +155,8 @@ pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
             read,
             index
         }),
-    ];
-    prop_oneof![votes, entries, requests, any_upkeep(nodes)].boxed()
+    ]
+    .boxed()
 }
 
 /// Any message by which a group is kept in order.

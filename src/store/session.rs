@@ -177,15 +177,17 @@ impl Sessions {
             return Admission::Settled { outcome, duplicate: false };
         }
         self.touch(index, session);
-        self.change(session, |mut open| open.admit(sequence, answered_below)).unwrap_or(
-            Admission::Settled {
-                outcome: Outcome::Unknown(Unknown::SessionExpired),
-                duplicate: false,
-            },
-        )
+        if self.change(session, |mut open| open.drop_below(answered_below)).is_none() {
+            let outcome = Outcome::Unknown(Unknown::SessionExpired);
+            return Admission::Settled { outcome, duplicate: false };
+        }
+        match self.settled(place) {
+            Some(outcome) => Admission::Settled { outcome, duplicate: true },
+            None => Admission::Fresh,
+        }
     }
 
-    /// How the command of this place ended, if it was executed.
+    /// How the command of this place ended, if it was executed and its session is open.
     pub(super) fn settled(&self, place: Place) -> Option<Outcome> {
         let session = self.open.get(&place.session)?;
         let number = (place.session, place.sequence);
@@ -391,19 +393,6 @@ impl Session {
 }
 
 impl Numbers<'_> {
-    fn admit(&mut self, sequence: Sequence, answered_below: Sequence) -> Admission {
-        self.drop_below(answered_below);
-        let number = (self.id, sequence);
-        let outcome = if let Some(Reply { index, answer }) = self.replies.get(&number) {
-            Outcome::Done { index: *index, answer: Answer::clone(answer) }
-        } else if sequence < self.session.answered_below || self.forgotten.get(&number).is_some() {
-            Outcome::Unknown(Unknown::ResultForgotten)
-        } else {
-            return Admission::Fresh;
-        };
-        Admission::Settled { outcome, duplicate: true }
-    }
-
     fn drop_below(&mut self, bound: Sequence) {
         let Self { id, session, replies, forgotten } = self;
         session.answered_below = session.answered_below.max(bound);
