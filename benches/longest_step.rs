@@ -13,7 +13,8 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use hamok::{
-    Birth, Config, Incarnation, Input, Map, Node, NodeId, Output, Request, RequestId, Stored, Ticks,
+    Birth, Config, Incarnation, Input, Map, Node, NodeId, Outcome, Output, Request, RequestId,
+    Stored, Ticks,
 };
 
 const VALUES: Map<u64, [[u8; 32]; 2]> = Map::new("first half");
@@ -161,10 +162,12 @@ impl Pair {
                             self.inputs.push_back((to, Input::Receive(envelope)));
                         }
                     }
-                    Output::Reply(reply) => match reply.outcome() {
-                        hamok::Outcome::Done { .. } => self.pending -= 1,
-                        _ => return Err(reply.to_string().into()),
-                    },
+                    Output::Reply(reply) => {
+                        if !matches!(reply.outcome(), Outcome::Done { .. }) {
+                            return Err(reply.to_string().into());
+                        }
+                        self.pending -= 1;
+                    }
                     Output::Event(_) => {}
                 }
             }

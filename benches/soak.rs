@@ -121,10 +121,11 @@ impl Group {
                         let to = usize::try_from(envelope.to().get() - 1)?;
                         self.inputs.push_back((to, Input::Receive(envelope)));
                     }
-                    Output::Reply(reply) => match reply.outcome() {
-                        Outcome::Done { .. } => self.done += 1,
-                        _ => self.failed += 1,
-                    },
+                    Output::Reply(reply) => {
+                        let done = matches!(reply.outcome(), Outcome::Done { .. });
+                        self.done += u64::from(done);
+                        self.failed += u64::from(!done);
+                    }
                     Output::Event(_) => {}
                 }
             }
