@@ -387,8 +387,9 @@ impl Raft {
     /// Ends a step: sends what is ready to go, and asks for what must be written.
     pub(crate) fn flush(&mut self) -> Option<Write> {
         self.tend_members();
-        self.send_what_is_due();
+        // Whoever lacks what is let go of here is sent the snapshot at once.
         self.compact();
+        self.send_what_is_due();
         self.check_invariants();
         self.outbox.take_write(&Whole {
             peer: self.me.peer,
