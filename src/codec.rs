@@ -351,7 +351,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn an_envelope_survives_its_bytes(message in any_message(3)) {
+        fn an_envelope_survives_its_bytes(message in any_message(3, GroupId::new(7))) {
             let envelope = envelope(message);
             prop_assert_eq!(Envelope::decode(&envelope.encode()), Ok(envelope));
         }
@@ -366,7 +366,7 @@ mod tests {
 
         #[test]
         fn a_damaged_envelope_is_an_envelope_or_refused(
-            message in any_message(3),
+            message in any_message(3, GroupId::new(7)),
             position: proptest::sample::Index,
             byte: u8,
         ) {

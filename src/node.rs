@@ -247,6 +247,8 @@ mod tests {
     use alloc::collections::VecDeque;
     use alloc::vec;
 
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -256,10 +258,12 @@ mod tests {
     use crate::raft::entries::Payload;
     use crate::raft::entries::Run;
     use crate::raft::message::Message;
+    use crate::raft::snapshot::Outgoing;
+    use crate::raft::snapshot::testing::snapshot;
     use crate::raft::testing::any_message;
     use crate::stored::Record;
     use crate::types::{
-        EntryId, GroupId, Identity, Incarnation, Life, NodeId, Peer, RequestId, Term,
+        EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, Peer, RequestId, Term,
     };
     use crate::{Envelope, Write};
 
@@ -271,6 +275,10 @@ mod tests {
         config.seed = 7;
         config
     }
+
+    /// The group that three nodes of this configuration always found.
+    static GROUP: LazyLock<GroupId> =
+        LazyLock::new(|| group_of_three()[0].raft.group().expect("it is founded"));
 
     fn group_of_three() -> Vec<Node> {
         let mut nodes: Vec<Node> =
@@ -301,7 +309,7 @@ mod tests {
 
     /// A message in the name of a peer, nearly always one that passes the door.
     fn forged() -> impl Strategy<Value = (Message, u64, bool)> {
-        (any_message(3), 1..=4_u64, prop::bool::weighted(0.95))
+        (any_message(3, *GROUP), 1..=4_u64, prop::bool::weighted(0.95))
     }
 
     fn envelope(node: &Node, (message, from, ours): (Message, u64, bool)) -> Envelope {
@@ -442,6 +450,30 @@ mod tests {
         let status = driver.node.status();
         assert_eq!(status.last, EntryId::new(last.index.plus(5), term));
         assert_eq!((status.committed, status.counters.impossible_messages), (last.index, 1));
+    }
+
+    #[test]
+    fn a_snapshot_that_cannot_be_read_stops_applying_and_nothing_else() {
+        let mut driver = driver();
+        let (term, last) = (Term::new(9), EntryId::new(Index::new(50), Term::new(8)));
+        let nonsense = snapshot(*GROUP, last, &[b"one", b"two"]);
+        let outgoing = Outgoing::new(Arc::new(nonsense));
+        let mut events = Vec::new();
+        for piece in 0..outgoing.pieces() {
+            let bytes = outgoing.piece(piece).expect("there are as many");
+            let snapshot = outgoing.id();
+            let message = Message::InstallSnapshot { term, snapshot, piece, bytes };
+            events.extend(driver.act(&Act::Forge((message, 2, true))));
+        }
+        for event in [Event::SnapshotInstalled { last }, Event::SnapshotRefused { last }] {
+            assert!(events.contains(&Output::Event(event.clone())), "{event}");
+        }
+        let status = driver.node.status();
+        assert_eq!((status.committed, status.snapshot), (last.index, last));
+        assert!(status.applied < last.index);
+        driver.act(&Act::Set(1));
+        driver.act(&Act::Tick(200));
+        assert_eq!(driver.replies, driver.requests);
     }
 
     #[test]

@@ -517,7 +517,7 @@ mod tests {
         let members = Payload::Members(Box::new(Configuration::of_voters([peer()])));
         let previous = EntryId::new(Index::new(1), Term::new(1));
         let second = Run::new(previous, [(Term::new(1), members)]).unwrap();
-        let Snapshot { head, parts } = snapshot(at(9, 2), &[b"xy"]);
+        let Snapshot { head, parts } = snapshot(GroupId::new(7), at(9, 2), &[b"xy"]);
         for (record, header, body) in [
             (Record::Identity(peer()), "010400000074b02b052ace2152", "0001bc15"),
             (
@@ -547,8 +547,8 @@ mod tests {
 
     /// An image with a snapshot of two parts and one entry after it, record by record.
     fn image() -> Vec<Record> {
-        let Snapshot { mut head, parts } = snapshot(at(9, 2), &[b"one", b"two"]);
-        head.group = hard(2).group.expect("it has one");
+        let group = hard(2).group.expect("it has one");
+        let Snapshot { head, parts } = snapshot(group, at(9, 2), &[b"one", b"two"]);
         let tail = Run::new(at(9, 2), [(Term::new(2), Payload::Noop)]).unwrap();
         vec![
             Record::Identity(peer()),

@@ -128,7 +128,7 @@ impl PartSum {
 
 /// A snapshot on its way out, as a sequence of pieces: its head, then its parts.
 #[derive(Clone, Debug)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     snapshot: Arc<Snapshot>,
     head: Bytes,
     id: SnapshotId,
@@ -154,25 +154,25 @@ pub(super) enum Taken {
 }
 
 impl Outgoing {
-    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
+    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
         let head = snapshot.head.encode();
         let id = SnapshotId::of(snapshot.last(), &head);
         Self { snapshot, head, id }
     }
 
-    pub(super) fn id(&self) -> SnapshotId {
+    pub(crate) fn id(&self) -> SnapshotId {
         self.id
     }
 
-    pub(super) fn last(&self) -> EntryId {
+    pub(crate) fn last(&self) -> EntryId {
         self.id.last
     }
 
-    pub(super) fn pieces(&self) -> u64 {
+    pub(crate) fn pieces(&self) -> u64 {
         1 + self.snapshot.parts.len() as u64
     }
 
-    pub(super) fn piece(&self, number: u64) -> Option<Bytes> {
+    pub(crate) fn piece(&self, number: u64) -> Option<Bytes> {
         match usize::try_from(number).ok()? {
             0 => Some(self.head.clone()),
             number => self.snapshot.parts.get(number - 1).cloned(),
@@ -240,8 +240,8 @@ pub(crate) mod testing {
     use super::*;
     use crate::types::Term;
 
-    /// A snapshot up to `last` with these parts.
-    pub(crate) fn snapshot(last: EntryId, parts: &[&[u8]]) -> Snapshot {
+    /// A snapshot of `group` up to `last` with these parts.
+    pub(crate) fn snapshot(group: GroupId, last: EntryId, parts: &[&[u8]]) -> Snapshot {
         let parts: Vec<Bytes> = parts.iter().map(|&part| part.into()).collect();
         let mut sum = PartSum::default();
         parts.iter().for_each(|part| sum.add(part));
@@ -251,7 +251,7 @@ pub(crate) mod testing {
         };
         let head = SnapshotHead {
             last,
-            group: GroupId::new(7),
+            group,
             configuration_index: Index::new(1),
             configuration: Configuration::of_voters([voter]),
             parts: sum.parts,
@@ -272,9 +272,11 @@ mod tests {
     use super::testing::{at, snapshot};
     use super::*;
 
+    const GROUP: GroupId = GroupId::new(7);
+
     #[test]
     fn a_snapshot_comes_together_from_its_pieces_in_order() {
-        let whole = snapshot(at(9, 2), &[b"one", b"two"]);
+        let whole = snapshot(GROUP, at(9, 2), &[b"one", b"two"]);
         let outgoing = Outgoing::new(Arc::new(whole.clone()));
         let pieces: Vec<Bytes> = (0..).map_while(|number| outgoing.piece(number)).collect();
         assert_eq!((pieces.len(), outgoing.pieces()), (3, 3));
@@ -287,8 +289,8 @@ mod tests {
 
     #[test]
     fn pieces_of_another_snapshot_spoil_it() {
-        let outgoing = Outgoing::new(Arc::new(snapshot(at(9, 2), &[b"one", b"two"])));
-        let other = Outgoing::new(Arc::new(snapshot(at(9, 2), &[b"one", b"tvo"])));
+        let outgoing = Outgoing::new(Arc::new(snapshot(GROUP, at(9, 2), &[b"one", b"two"])));
+        let other = Outgoing::new(Arc::new(snapshot(GROUP, at(9, 2), &[b"one", b"tvo"])));
         assert_ne!(outgoing.id(), other.id());
         let head = outgoing.piece(0).expect("a head");
         assert!(Incoming::begin(other.id(), &head, 100).is_none(), "the head of another");

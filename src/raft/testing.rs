@@ -85,8 +85,8 @@ fn run(nodes: u64) -> impl Strategy<Value = Run> {
 }
 
 /// Any message that a node of a group of so many could be sent.
-pub(crate) fn any_message(nodes: u64) -> BoxedStrategy<Message> {
-    prop_oneof![any_vote(), any_replication(nodes), any_asking(), any_upkeep(nodes)].boxed()
+pub(crate) fn any_message(nodes: u64, group: GroupId) -> BoxedStrategy<Message> {
+    prop_oneof![any_vote(), any_replication(nodes), any_asking(), any_upkeep(nodes, group)].boxed()
 }
 
 fn any_vote() -> BoxedStrategy<Message> {
@@ -160,17 +160,17 @@ fn any_asking() -> BoxedStrategy<Message> {
 }
 
 /// Any message by which a group is kept in order.
-fn any_upkeep(nodes: u64) -> BoxedStrategy<Message> {
+fn any_upkeep(nodes: u64, group: GroupId) -> BoxedStrategy<Message> {
     let outcome = prop_oneof![
         index().prop_map(TaskOutcome::Done),
         Just(TaskOutcome::Refused(TaskRefusal::NotAVoter)),
         Just(TaskOutcome::Later),
     ];
     prop_oneof![
-        4 => (term(), piece()).prop_map(|(term, (snapshot, piece, bytes))| {
+        4 => (term(), piece(group)).prop_map(|(term, (snapshot, piece, bytes))| {
             Message::InstallSnapshot { term, snapshot, piece, bytes }
         }),
-        1 => (term(), piece(), number()).prop_map(|(term, (snapshot, ..), pieces)| {
+        1 => (term(), piece(group), number()).prop_map(|(term, (snapshot, ..), pieces)| {
             Message::InstallSnapshotReply { term, snapshot, pieces }
         }),
         1 => term().prop_map(|term| Message::TimeoutNow { term }),
@@ -222,11 +222,11 @@ fn task(nodes: u64) -> impl Strategy<Value = Task> {
 }
 
 /// A piece of a small snapshot, now and then with the wrong number or bytes.
-fn piece() -> impl Strategy<Value = (SnapshotId, u64, Bytes)> {
-    (0..9_u64, 0..4_u64, 0..3_u64, prop::bool::weighted(0.1)).prop_map(
-        |(index, term, number, spoilt)| {
+fn piece(group: GroupId) -> impl Strategy<Value = (SnapshotId, u64, Bytes)> {
+    (0..12_u64, 0..4_u64, 0..3_u64, prop::bool::weighted(0.1)).prop_map(
+        move |(index, term, number, spoilt)| {
             let last = EntryId::new(Index::new(index), Term::new(term));
-            let outgoing = Outgoing::new(Arc::new(snapshot(last, &[b"one", b"two"])));
+            let outgoing = Outgoing::new(Arc::new(snapshot(group, last, &[b"one", b"two"])));
             let bytes = match outgoing.piece(number) {
                 Some(piece) if !spoilt => piece,
                 Some(_) | None => Bytes::copy_from(b"spoilt"),
