@@ -65,7 +65,8 @@ pub struct Config {
     pub max_snapshot_bytes: u64,
     /// Whom this node lets join the group when it leads. Default [`Admission::Open`].
     pub admission: Admission,
-    /// What the group shall know of this node when it joins: an address, for instance. At most 1 KiB.
+    /// What the group shall know of this node: an address, for instance. At most 1 KiB. A node that
+    /// starts again with something else tells the group.
     pub metadata: Bytes,
     /// How readily it stands for election. Default [`Priority::Normal`].
     pub priority: Priority,

@@ -268,6 +268,15 @@ impl Configuration {
         Ok(target)
     }
 
+    /// With something else known of one member.
+    pub(crate) fn with_metadata(&self, peer: Peer, metadata: &Bytes) -> Self {
+        let mut changed = self.clone();
+        if let Some(member) = changed.members.get_mut(&peer) {
+            member.metadata = metadata.clone();
+        }
+        changed
+    }
+
     pub(crate) fn with_version(&self, version: u8) -> Self {
         Self { version, members: self.members.clone() }
     }

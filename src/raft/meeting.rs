@@ -95,8 +95,11 @@ impl Meeting {
 
 impl Raft {
     pub(super) fn ask_around(&mut self) {
-        if self.is_member() && self.membership.at(self.commit).1.contains(self.me.peer) {
+        if self.is_known() {
             self.meeting = None;
+        } else if self.is_member() && matches!(self.role, Role::Leader(_)) {
+            let metadata = self.config.metadata.clone();
+            self.describe(self.me.peer, &metadata);
         }
         let Some(meeting) = &mut self.meeting else { return };
         meeting.asked += 1;
@@ -151,6 +154,20 @@ impl Raft {
         self.ask_around();
     }
 
+    /// A node that starts again, perhaps at another address, tells the group if that knows something
+    /// else of it.
+    pub(super) fn reintroduce(&mut self) {
+        let (me, others) = (self.me.peer.id, self.membership.others());
+        let contacts: Vec<NodeId> = others.iter().map(|peer| peer.id).collect();
+        self.meeting = Some(Meeting::to_join(me, &contacts, false));
+    }
+
+    /// Whether the group knows this node as a member, and what it says of itself.
+    fn is_known(&self) -> bool {
+        let committed = self.membership.at(self.commit).1.member(self.me.peer);
+        self.is_member() && committed.is_some_and(|me| me.metadata == self.config.metadata)
+    }
+
     /// Whether a configuration names this node.
     pub(crate) fn is_member(&self) -> bool {
         self.removed.is_none() && self.membership.configuration().contains(self.me.peer)
@@ -169,7 +186,8 @@ impl Raft {
         let group = GroupId::new(self.rng.next_u64());
         let founding = Founding {
             group,
-            configuration: Configuration::of_voters(members),
+            configuration: Configuration::of_voters(members)
+                .with_metadata(self.me.peer, &self.config.metadata),
             sessions: self.config.sessions,
         };
         let term = Term::new(1);

@@ -13,7 +13,7 @@ use super::message::{JoinRefusal, Message, Speaks, Task, TaskOutcome, TaskRefusa
 use super::progress::Progress;
 use super::{Notice, Raft, Role};
 use crate::bytes::Bytes;
-use crate::config::{Admission, MAX_MEMBERS};
+use crate::config::{Admission, MAX_MEMBERS, MAX_METADATA_BYTES};
 use crate::event::{DropReason, Event};
 use crate::types::{Identity, Index, Peer};
 
@@ -208,10 +208,7 @@ impl Raft {
         let Applicant { joiner, voter, metadata, speaks, .. } = applicant;
         let configuration = self.membership.configuration();
         if configuration.contains(joiner.peer) {
-            if self.peers.learn(joiner) {
-                self.emit(Event::PeerStarted { identity: joiner });
-                self.on_peer_started(joiner.peer);
-            }
+            self.describe(joiner.peer, &metadata);
             return Ok(());
         }
         let group = configuration.version();
@@ -236,6 +233,17 @@ impl Raft {
         self.append_configuration(target);
         self.peers.learn(joiner);
         Ok(())
+    }
+
+    /// The group is to know something else of a member than it does.
+    pub(super) fn describe(&mut self, peer: Peer, metadata: &Bytes) {
+        if !self.may_change_members() || metadata.len_u64() > MAX_METADATA_BYTES {
+            return;
+        }
+        let described = self.membership.configuration().with_metadata(peer, metadata);
+        if !described.is_joint() && described != **self.membership.configuration() {
+            self.append_configuration(described);
+        }
     }
 
     /// Someone who is no member speaks as if it were: it is told, if that is committed.

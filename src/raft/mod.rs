@@ -230,8 +230,11 @@ impl Raft {
         let entries: Vec<Entry> = raft.log.after(raft.log.start().index).cloned().collect();
         raft.membership.on_append(&entries);
         raft.outbox.save_image();
+        let said = raft.membership.configuration().member(peer).map(|me| &me.metadata);
         if hard.group.is_none() || !raft.is_member() {
             raft.be_born();
+        } else if said != Some(&raft.config.metadata) {
+            raft.reintroduce();
         }
         raft
     }

@@ -18,10 +18,8 @@ impl Raft {
     pub(super) fn speak_up(&mut self) {
         let timeout = self.draw_patience();
         self.role = Role::Follower(Follower::new(None, self.now, timeout));
-        if self.meeting.is_some() {
-            self.ask_around();
-        } else if self.may_campaign() && (self.is_only_voter() || self.log.last().index.get() == 1)
-        {
+        self.ask_around();
+        if self.may_campaign() && (self.is_only_voter() || self.log.last().index.get() == 1) {
             // Nobody else can lead a group of one, and nobody has led one just founded.
             self.become_pre_candidate();
         } else {
