@@ -60,6 +60,9 @@ impl Raft {
 
     pub(super) fn send_envelope(&mut self, group: Option<GroupId>, to: Address, message: Message) {
         assert!(!self.is_silent(), "sending {message} before the first write is durable");
+        if to.id == self.me.peer.id {
+            return; // A member under this id is what this node was before it lost its disk.
+        }
         self.counters.envelopes_sent += 1;
         let header = Header { group, from: self.me, to };
         self.outputs.push(Output::Send(Envelope { header, message }));
