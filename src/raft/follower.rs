@@ -220,12 +220,13 @@ impl Raft {
             Some(because) => {
                 self.refuse_vote(from.peer.id, term, true, because);
                 let (index, committed) = self.membership.at(self.commit);
-                if committed.is_empty() || committed.contains(from.peer) {
-                    self.send_in(group, from, Message::PreVoteRefused { term: ours });
-                } else {
+                if !committed.is_empty() && !committed.contains(from.peer) {
                     // It could not win here in any case, and need not go on trying.
                     self.send_in(group, from, Message::Removed { index });
                 }
+                // What is committed here may be long ago: it may be the one whose log is the longest,
+                // and nobody can win before it knows the term.
+                self.send_in(group, from, Message::PreVoteRefused { term: ours });
             }
             None => self.send_in(group, from, Message::PreVoteGranted { term }),
         }
