@@ -435,7 +435,10 @@ impl Raft {
 
     /// Whether it is a voter, in a group that has not run out of terms.
     fn may_campaign(&self) -> bool {
-        self.membership.configuration().is_voter(self.me.peer)
+        // Raft thesis §4.2.2: one whose own log ends its vote may still be needed, as the one with the
+        // longest log, until that is committed.
+        let votes = |configuration: &Configuration| configuration.is_voter(self.me.peer);
+        (votes(self.membership.configuration()) || votes(self.membership.at(self.commit).1))
             && self.removed.is_none()
             && self.hard.term < Term::MAX
     }
