@@ -230,8 +230,13 @@ impl Raft {
         let entries: Vec<Entry> = raft.log.after(raft.log.start().index).cloned().collect();
         raft.membership.on_append(&entries);
         raft.outbox.save_image();
-        let said = raft.membership.configuration().member(peer).map(|me| &me.metadata);
-        if hard.group.is_none() || !raft.is_member() {
+        // A learner by a configuration that is not known to be committed may never become one: that may
+        // be lost, and nobody then knows of this node.
+        let (_, committed) = raft.membership.at(raft.commit);
+        let latest = raft.membership.configuration();
+        let named = committed.contains(peer) || latest.is_voter(peer);
+        let said = latest.member(peer).map(|me| &me.metadata);
+        if hard.group.is_none() || !raft.is_member() || !named {
             raft.be_born();
         } else if said != Some(&raft.config.metadata) {
             raft.reintroduce();
