@@ -303,8 +303,8 @@ mod tests {
             ),
             (Message::JoinRefused { because: JoinRefusal::NotAdmitted }, "1500"),
             (Message::JoinRefused { because: JoinRefusal::Version { group: 2 } }, "150102"),
-            (Message::Removed { index }, "16ac02"),
-            (Message::EntriesLost { term, acknowledged: last }, "1705ac0204"),
+            (Message::Removed { by: last }, "16ac0204"),
+            (Message::EntriesLost { term, acknowledged: index, of: Some(term) }, "1705ac020105"),
             (Message::Assign { term, number: 7, task: Task::Change(changes) }, "180507000101 09"),
             (Message::Assign { term, number: 7, task: Task::Transfer(None) }, "1805070100"),
             (

@@ -138,8 +138,8 @@ pub enum Event {
     /// A leader showed that this node's disk lost an entry which the node had acknowledged. It takes
     /// no further part: start it with [`Node::new`](crate::Node::new), as a new incarnation.
     StorageLost {
-        /// The entry.
-        acknowledged: EntryId,
+        /// Where it stood.
+        acknowledged: Index,
     },
     /// A peer was heard from in a new life or for the first time.
     PeerStarted {
@@ -405,7 +405,7 @@ impl fmt::Display for Event {
             Self::Restored { index, collection } => write!(f, "{collection:?} restored at {index}"),
             Self::StorageFailed { write } => write!(f, "write {write} failed: out of service"),
             Self::StorageLost { acknowledged } => {
-                write!(f, "the disk lost {acknowledged}, which was acknowledged: out of service")
+                write!(f, "the disk lost {acknowledged}, acknowledged before: out of service")
             }
             Self::PeerStarted { identity } => write!(f, "peer {identity} started"),
             Self::Committed { index } => write!(f, "committed {index}"),

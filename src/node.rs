@@ -132,6 +132,7 @@ impl Node {
             configuration: Arc::clone(raft.configuration()),
             configuration_index: raft.configuration_index(),
             membership: raft.membership(),
+            halted: self.state.is_halted(),
             transferring_to: raft.transferring_to(),
             version: raft.version(),
             snapshot: raft.snapshot(),

@@ -95,6 +95,11 @@ impl StateMachine {
         self.applied.index
     }
 
+    /// Whether it met something that it cannot apply.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted
+    }
+
     /// How many commands were applied a second time, without effect.
     pub(crate) fn duplicates(&self) -> u64 {
         self.duplicates
@@ -122,7 +127,7 @@ impl StateMachine {
         self.write_snapshot(budget, raft);
         self.littered = self.store.sweep(SWEPT);
         raft.on_applied(self.applied.index);
-        raft.set_taking_snapshot(self.taking.is_some());
+        raft.on_store(self.taking.is_some(), self.halted);
     }
 
     // --- loading ----------------------------------------------------------------------------------
@@ -130,6 +135,8 @@ impl StateMachine {
     fn begin_loading(&mut self, snapshot: Arc<Snapshot>) {
         self.store.thaw();
         self.taking = None;
+        // Whatever could not be applied lies before what this one covers, or will be met again.
+        self.halted = false;
         let loading = Loading { snapshot, loader: Loader::new(), next_part: 0 };
         if let Some(before) = self.loading.replace(loading) {
             self.store.discard(before.loader.into_waste());

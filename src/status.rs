@@ -26,6 +26,9 @@ pub struct Status {
     pub configuration_index: Index,
     /// How this node belongs to its group, or does not.
     pub membership: Membership,
+    /// Whether the node met something that it cannot apply, a newer command or an unreadable snapshot: its
+    /// collections stand still, and it does not stand for election.
+    pub halted: bool,
     /// The node that leadership is being handed on to, as a leader.
     pub transferring_to: Option<NodeId>,
     /// The format version in which the group's commands are written, by what is applied here.

@@ -56,6 +56,8 @@ pub(crate) struct HardState {
     pub(crate) vote: Option<Peer>,
     /// The disk once lost what had been acknowledged: this incarnation must not go on.
     pub(crate) lost: bool,
+    /// Told that this node is no member, by the configuration in that entry.
+    pub(crate) removed: Option<EntryId>,
 }
 
 /// What a disk holds: the one fold from writes to the image a node is restored from.
@@ -285,13 +287,18 @@ impl Stored {
         };
         let empty = last == EntryId::ZERO;
         let known = last.term <= self.hard.term && (empty || founded_in == self.hard.group);
+        let possible = self.snapshot().is_none_or(SnapshotHead::is_possible);
         if self.hard.lost {
             return Err(RestoreError::LostAcknowledged);
         }
         if self.unfinished.is_some() {
             return Err(RestoreError::UnfinishedSnapshot);
         }
-        if known { Ok(()) } else { Err(RestoreError::Inconsistent { last, term: self.hard.term }) }
+        if known && possible {
+            Ok(())
+        } else {
+            Err(RestoreError::Inconsistent { last, term: self.hard.term })
+        }
     }
 
     /// The image of a new group that has this one's state: see [`Node::recover`](crate::Node::recover).
@@ -303,7 +310,7 @@ impl Stored {
         let (Some(me), Some(old), last) = (self.peer, self.hard.group, self.last()) else {
             return Err(RestoreError::Empty);
         };
-        let configuration = Configuration::of_voters(members);
+        let configuration = self.latest_configuration().with_voters(members);
         let possible = configuration.is_voter(me) && configuration.len() <= MAX_MEMBERS as u64;
         let term = Term::try_from(self.hard.term.get() + 1);
         let index = Index::try_from(last.index.get() + 1);
@@ -311,16 +318,22 @@ impl Stored {
         else {
             return Err(RestoreError::Members);
         };
-        let seed = [old.get(), me.incarnation.get(), u64::from(self.hard.life), term.get()];
-        let seed: Vec<u8> = seed.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let seed = postcard::to_allocvec(&(old, me, self.hard.life, last, &configuration))
+            .expect("a configuration serialises into memory");
         let group = GroupId::new(xxh3_64(&seed));
         self.hard.group = Some(group);
         self.hard.term = term;
         self.hard.vote = None;
+        self.hard.removed = None;
         self.rename_group(group);
         let payload = Payload::Members(Box::new(configuration));
         self.entries.push(Entry { id: EntryId::new(index, term), payload });
         Ok(self)
+    }
+
+    fn latest_configuration(&self) -> Configuration {
+        let in_log = self.entries.iter().rev().find_map(Entry::configuration);
+        in_log.or(self.snapshot().map(SnapshotHead::configuration)).cloned().unwrap_or_default()
     }
 
     fn rename_group(&mut self, group: GroupId) {
@@ -398,7 +411,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity(peer) => write!(f, "identity {peer}"),
-            Self::HardState(HardState { group, life, term, vote, lost }) => {
+            Self::HardState(HardState { group, life, term, vote, lost, removed }) => {
                 write!(f, "life {life} {term}")?;
                 match vote {
                     Some(candidate) => write!(f, " vote {}", candidate.id)?,
@@ -406,6 +419,9 @@ impl fmt::Display for Record {
                 }
                 if group.is_none() {
                     f.write_str(" no group")?;
+                }
+                if let Some(removed) = removed {
+                    write!(f, " removed by {removed}")?;
                 }
                 if *lost { f.write_str(" lost") } else { Ok(()) }
             }
@@ -479,6 +495,7 @@ mod tests {
             term: Term::new(term),
             vote: Some(peer()),
             lost: false,
+            removed: None,
         }
     }
 
@@ -522,8 +539,8 @@ mod tests {
             (Record::Identity(peer()), "010400000074b02b052ace2152", "0001bc15"),
             (
                 Record::HardState(hard(7)),
-                "011200000002bc12c612ee52a3",
-                "010188ef99abc5e88c911101070101bc1500",
+                "01130000001d9cca3cb0bb464b",
+                "010188ef99abc5e88c911101070101bc150000",
             ),
             (Record::Truncate(Index::new(300)), "0103000000b59f7910b0945440", "02ac02"),
             (command(1, b"xy"), "010900000007857763c725d120", "030101010202027879"),

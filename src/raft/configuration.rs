@@ -268,6 +268,16 @@ impl Configuration {
         Ok(target)
     }
 
+    /// Of these voters alone, with what was known of them.
+    pub(crate) fn with_voters(&self, voters: impl IntoIterator<Item = Peer>) -> Self {
+        let known = |peer| self.members.get(&peer).map(|member| member.metadata.clone());
+        let voter = |peer| {
+            let metadata = known(peer).unwrap_or_default();
+            (peer, Member { standing: Standing::Voter, metadata })
+        };
+        Self { version: self.version, members: voters.into_iter().map(voter).collect() }
+    }
+
     /// With something else known of one member.
     pub(crate) fn with_metadata(&self, peer: Peer, metadata: &Bytes) -> Self {
         let mut changed = self.clone();
@@ -328,8 +338,9 @@ impl Configuration {
     fn add(&mut self, peer: Peer, metadata: Bytes, voter: bool, replaces: Option<NodeId>) {
         if let Some(member) = self.members.get_mut(&peer) {
             member.metadata = metadata;
-            if let Standing::Learner { promote, .. } = &mut member.standing {
+            if let Standing::Learner { promote, replaces: known } = &mut member.standing {
                 *promote |= voter;
+                *known = replaces.or(*known);
             }
             return;
         }

@@ -19,6 +19,7 @@ impl Raft {
             if matches!(because, DropReason::NotForThisLife { .. }) {
                 // Whoever speaks to a life that is over does not know of this one.
                 self.send_in(self.hard.group, from, Message::HelloReply { asked: 0 });
+                self.tell_if_removed(group, from);
             }
             self.drop_envelope(from, because);
             return;
@@ -249,7 +250,7 @@ impl Raft {
 
     fn dispatch(&mut self, group: Option<GroupId>, from: Identity, message: Message) {
         match message {
-            Message::Hello { asked } => self.on_hello(from, asked),
+            Message::Hello { asked } => self.on_hello(group, from, asked),
             Message::HelloReply { asked } => self.on_hello_reply(group, from, asked),
             Message::PreVote { term, last } => self.on_pre_vote(group, from, term, last),
             Message::PreVoteGranted { term } => self.on_pre_vote_granted(from, term),
@@ -285,8 +286,10 @@ impl Raft {
                 self.on_join(from, joiner, (voter, metadata), speaks);
             }
             Message::JoinRefused { because } => self.on_join_refused(from, because),
-            Message::Removed { index } => self.on_removed(from, index),
-            Message::EntriesLost { acknowledged, .. } => self.on_entries_lost(from, acknowledged),
+            Message::Removed { by } => self.on_removed(from, by),
+            Message::EntriesLost { acknowledged, of, .. } => {
+                self.on_entries_lost(from, acknowledged, of);
+            }
             Message::Assign { number, task, .. } => self.on_assign(from, number, task),
             Message::AssignReply { number, outcome, .. } => {
                 self.notices.push(Notice::TaskAnswered { number, outcome });

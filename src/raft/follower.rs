@@ -3,7 +3,7 @@
 use super::entries::{Payload, Run};
 use super::message::{AppendOutcome, Message};
 use super::outbox::OwedMatch;
-use super::{Raft, Role};
+use super::{Notice, Raft, Role};
 use crate::event::{DropReason, Event, Impossible, VoteRefusal};
 use crate::types::{EntryId, GroupId, Identity, Index, NodeId, Term};
 
@@ -26,6 +26,18 @@ impl Follower {
 }
 
 impl Raft {
+    /// A node that may not stand for election has not heard of a leader for long: it asks the members
+    /// it knows, of which one may have to tell that it is none any more.
+    pub(super) fn lose_sight(&mut self) {
+        if self.hard.group.is_none() || self.hard.removed.is_some() {
+            return;
+        }
+        self.become_follower(None);
+        for peer in self.membership.others().iter() {
+            self.send_hello(peer.id);
+        }
+    }
+
     // --- entries ----------------------------------------------------------------------------------
 
     pub(super) fn on_append_entries(&mut self, from: Identity, run: Run, commit: Index) {
@@ -195,7 +207,11 @@ impl Raft {
         }
         let last = self.log.last();
         assert!(index <= last.index, "committing {index} beyond the last entry {last}");
+        let configured = self.membership.at(self.commit).0;
         self.commit = index;
+        if self.membership.at(index).0 != configured {
+            self.notices.push(Notice::MembersChanged);
+        }
         if self.incoming.as_ref().is_some_and(|incoming| incoming.head().last.index <= index) {
             self.incoming = None;
         }
@@ -219,11 +235,8 @@ impl Raft {
         match self.stickiness().or(stale).or_else(|| self.behind(last)) {
             Some(because) => {
                 self.refuse_vote(from.peer.id, term, true, because);
-                let (index, committed) = self.membership.at(self.commit);
-                if !committed.is_empty() && !committed.contains(from.peer) {
-                    // It could not win here in any case, and need not go on trying.
-                    self.send_in(group, from, Message::Removed { index });
-                }
+                // It could not win here in any case, and need not go on trying if it was removed.
+                self.tell_if_removed(group, from);
                 // What is committed here may be long ago: it may be the one whose log is the longest,
                 // and nobody can win before it knows the term.
                 self.send_in(group, from, Message::PreVoteRefused { term: ours });

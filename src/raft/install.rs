@@ -7,7 +7,7 @@ use super::outbox::OwedMatch;
 use super::snapshot::{Incoming, Outgoing, PartSum, Snapshot, SnapshotHead, SnapshotId, Taken};
 use super::{Entry, Raft, Role};
 use crate::bytes::Bytes;
-use crate::event::Event;
+use crate::event::{DropReason, Event};
 use crate::types::{EntryId, Identity, Index};
 
 impl Raft {
@@ -18,9 +18,10 @@ impl Raft {
         self.applied = index;
     }
 
-    /// Whether the store is writing down a snapshot.
-    pub(crate) fn set_taking_snapshot(&mut self, taking: bool) {
-        self.taking_snapshot = taking;
+    /// Whether the store is writing down a snapshot, and whether it met what it cannot apply.
+    pub(crate) fn on_store(&mut self, taking_snapshot: bool, halted: bool) {
+        self.taking_snapshot = taking_snapshot;
+        self.halted = halted;
     }
 
     /// What a snapshot up to `last` says of itself.
@@ -55,7 +56,7 @@ impl Raft {
 
     /// The first entry that is kept although a snapshot covers it.
     fn first_to_keep(&self, covered: Index) -> Index {
-        let mut room = self.config.trailing_log_bytes;
+        let mut room = self.config.trailing_log_bytes.min(self.config.max_log_bytes);
         let mut first = covered.next();
         while let Some(entry) = self.log.entry(first.previous()) {
             if entry.size() > room {
@@ -89,7 +90,7 @@ impl Raft {
     /// that takes so long that the log outgrows its bounds.
     fn needed_after(&self) -> Index {
         let Role::Leader(leader) = &self.role else { return Index::MAX };
-        if self.log.bytes() > 2 * self.config.max_log_bytes {
+        if self.log.bytes() > self.config.max_log_bytes.saturating_mul(2) {
             return Index::MAX;
         }
         let sent = leader.progress.values().filter_map(|progress| progress.snapshot_index());
@@ -100,7 +101,8 @@ impl Raft {
     /// is committed, or to finish a snapshot.
     pub(super) fn is_overloaded(&self) -> bool {
         let most = self.config.max_log_bytes.saturating_mul(OVERLOAD);
-        let busy = self.taking_snapshot || self.applied < self.commit;
+        let applies = self.applied < self.commit && !self.halted;
+        let busy = self.taking_snapshot || applies;
         busy && self.log.bytes() > most.saturating_add(self.config.max_uncommitted_bytes)
     }
 
@@ -129,10 +131,10 @@ impl Raft {
 
     pub(super) fn on_install_reply(&mut self, from: Identity, id: SnapshotId, pieces: u64) {
         let Role::Leader(leader) = &mut self.role else {
-            return self.drop_envelope(from, crate::event::DropReason::Unexpected);
+            return self.drop_envelope(from, DropReason::Unexpected);
         };
         let Some(progress) = leader.progress.get_mut(&from.peer) else {
-            return self.drop_envelope(from, crate::event::DropReason::Unexpected);
+            return self.drop_envelope(from, DropReason::Unexpected);
         };
         progress.on_heard(self.now);
         let Some(first_heard) = progress.on_pieces(id, pieces, leader.round) else { return };
@@ -160,24 +162,15 @@ impl Raft {
             self.on_leader_commit(id.last.index);
             return self.acknowledge(from, id.last.index);
         }
-        let same = self.incoming.as_mut().filter(|incoming| incoming.id() == id);
-        let taken = match same {
-            Some(incoming) => incoming.take(piece, bytes),
-            None if piece == 0 => {
-                let limit = self.config.max_snapshot_bytes;
-                let begun = Incoming::begin(id, bytes, limit).filter(|begun| {
-                    Some(begun.head().group) == self.hard.group && id.last.term <= self.hard.term
-                });
-                match begun {
-                    Some(begun) => {
-                        self.incoming = Some(begun);
-                        Taken::Pieces(1)
-                    }
-                    None => Taken::Spoilt,
-                }
+        let term = self.hard.term;
+        let taken = match &mut self.incoming {
+            Some(incoming) if incoming.id() == id => incoming.take(term, piece, bytes),
+            Some(incoming) if incoming.supersedes(id, term) => {
+                return self.drop_envelope(from, DropReason::Unexpected);
             }
+            Some(_) | None if piece == 0 => self.begin_incoming(id, bytes),
             // Of another than the one that is on its way: it must begin at its beginning.
-            None => Taken::Pieces(0),
+            Some(_) | None => Taken::Pieces(0),
         };
         let pieces = match taken {
             Taken::Pieces(pieces) => pieces,
@@ -188,8 +181,19 @@ impl Raft {
                 0
             }
         };
-        let (term, snapshot) = (self.hard.term, id);
+        let snapshot = id;
         self.send_in_group(from, Message::InstallSnapshotReply { term, snapshot, pieces });
+    }
+
+    fn begin_incoming(&mut self, id: SnapshotId, piece: &Bytes) -> Taken {
+        let (term, limit) = (self.hard.term, self.config.max_snapshot_bytes);
+        let begun = Incoming::begin(id, term, piece, limit)
+            .filter(|begun| Some(begun.head().group) == self.hard.group && id.last.term <= term);
+        if begun.is_none() {
+            return Taken::Spoilt;
+        }
+        self.incoming = begun;
+        Taken::Pieces(1)
     }
 
     /// Raft §7: the snapshot replaces the whole log, which lacks its last entry or has another there.

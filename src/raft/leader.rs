@@ -194,7 +194,8 @@ impl Raft {
             });
             if !active {
                 // Raft thesis §6.2: a leader that no quorum answers steps down by itself.
-                return self.become_follower(None);
+                self.become_follower(None);
+                return self.note_own_removal();
             }
             for progress in leader.progress.values_mut() {
                 progress.active = false;

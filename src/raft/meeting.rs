@@ -18,6 +18,7 @@ use super::configuration::Configuration;
 use super::entries::{Founding, Payload};
 use super::message::{JoinRefusal, Message};
 use super::{Raft, Role};
+use crate::config::Birth;
 use crate::event::{DropReason, Event};
 use crate::types::{GroupId, Identity, Index, NodeId, Peer, Term};
 
@@ -111,8 +112,9 @@ impl Raft {
         self.found_if_all_met();
     }
 
-    pub(super) fn on_hello(&mut self, from: Identity, asked: u64) {
+    pub(super) fn on_hello(&mut self, group: Option<GroupId>, from: Identity, asked: u64) {
         self.send_in(self.hard.group, from, Message::HelloReply { asked });
+        self.tell_if_removed(group, from);
     }
 
     pub(super) fn on_hello_reply(&mut self, group: Option<GroupId>, from: Identity, asked: u64) {
@@ -148,29 +150,56 @@ impl Raft {
         if self.is_silent() || self.meeting.is_some() || self.hard.group.is_none() {
             return;
         }
-        let (me, others) = (self.me.peer.id, self.membership.others());
-        let contacts: Vec<NodeId> = others.iter().map(|peer| peer.id).collect();
-        self.meeting = Some(Meeting::to_join(me, &contacts, voter));
+        self.ask_contacts(voter);
         self.ask_around();
+    }
+
+    /// This node does not wish to belong to the group any more.
+    pub(crate) fn stop_joining(&mut self) {
+        self.meeting = None;
     }
 
     /// A node that starts again, perhaps at another address, tells the group if that knows something
     /// else of it.
     pub(super) fn reintroduce(&mut self) {
+        self.ask_contacts(false);
+    }
+
+    /// The members this node knows of, and those that it was told to ask.
+    fn ask_contacts(&mut self, voter: bool) {
         let (me, others) = (self.me.peer.id, self.membership.others());
-        let contacts: Vec<NodeId> = others.iter().map(|peer| peer.id).collect();
-        self.meeting = Some(Meeting::to_join(me, &contacts, false));
+        let told: &[NodeId] = match &self.config.birth {
+            Birth::Join { contacts: told, .. } | Birth::Meet { peers: told } => told,
+            Birth::Found => &[],
+        };
+        let known = others.iter().map(|peer| peer.id);
+        let contacts: Vec<NodeId> = known.chain(told.iter().copied()).collect();
+        self.meeting = Some(Meeting::to_join(me, &contacts, voter));
     }
 
     /// Whether the group knows this node as a member, and what it says of itself.
     fn is_known(&self) -> bool {
         let committed = self.membership.at(self.commit).1.member(self.me.peer);
-        self.is_member() && committed.is_some_and(|me| me.metadata == self.config.metadata)
+        let silent = self.config.metadata.is_empty();
+        self.is_member()
+            && committed.is_some_and(|me| silent || me.metadata == self.config.metadata)
     }
 
-    /// Whether a configuration names this node.
+    /// Whether the configuration in force names this node, committed or not.
     pub(crate) fn is_member(&self) -> bool {
-        self.removed.is_none() && self.membership.configuration().contains(self.me.peer)
+        self.hard.removed.is_none() && self.membership.configuration().contains(self.me.peer)
+    }
+
+    /// Where the committed configuration stands, if it names this node.
+    pub(crate) fn member_by(&self) -> Option<Index> {
+        let (index, committed) = self.membership.at(self.commit);
+        let named = committed.contains(self.me.peer) && self.hard.removed.is_none();
+        named.then_some(index)
+    }
+
+    /// Where the committed configuration stands by which this node was removed.
+    pub(crate) fn removed_by(&self) -> Option<Index> {
+        self.hard.removed.map(|entry| entry.index)
     }
 
     pub(super) fn on_join_refused(&mut self, from: Identity, because: JoinRefusal) {

@@ -15,7 +15,7 @@ use super::{Notice, Raft, Role};
 use crate::bytes::Bytes;
 use crate::config::{Admission, MAX_MEMBERS, MAX_METADATA_BYTES};
 use crate::event::{DropReason, Event};
-use crate::types::{Identity, Index, Peer};
+use crate::types::{EntryId, GroupId, Identity, Peer};
 
 /// A node that wishes to join, and was asked whether it is there.
 #[derive(Debug)]
@@ -62,13 +62,12 @@ impl Raft {
     pub(super) fn on_members_changed(&mut self) {
         let configuration = self.membership.configuration();
         self.peers.keep_members(configuration);
-        if self.removed.is_some_and(|removed| removed < self.membership.index())
-            && configuration.contains(self.me.peer)
-        {
-            self.removed = None;
+        let named = configuration.contains(self.me.peer);
+        if self.hard.removed.is_some_and(|by| named && !self.is_since_mine(by)) {
+            self.hard.removed = None;
+            self.outbox.save_hard_state();
         }
         self.follow_members();
-        self.notices.push(Notice::MembersChanged);
         self.emit_members();
     }
 
@@ -123,6 +122,9 @@ impl Raft {
             Ok(target) if target == **self.membership.configuration() => {
                 Some(TaskOutcome::Done(self.membership.index()))
             }
+            Ok(target) if !self.is_alive(&target) => {
+                Some(TaskOutcome::Refused(TaskRefusal::NoLiveMajority))
+            }
             Ok(target) => {
                 self.append_configuration(target);
                 if let Role::Leader(leader) = &mut self.role {
@@ -131,6 +133,24 @@ impl Raft {
                 None
             }
         }
+    }
+
+    /// Whether a majority of the voters that there would be answers.
+    fn is_alive(&self, target: &Configuration) -> bool {
+        let (heard, all) = target.new_voters().fold((0, 0), |(heard, all), peer| {
+            (heard + u64::from(peer == self.me.peer || self.is_heard(peer)), all + 1)
+        });
+        heard > all / 2
+    }
+
+    /// Whether this leader has lately heard from a member.
+    pub(super) fn is_heard(&self, peer: Peer) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        let patience = self.config.election_timeout.get();
+        leader
+            .progress
+            .get(&peer)
+            .is_some_and(|progress| self.now.saturating_sub(progress.heard) < patience)
     }
 
     fn answer_change_asker(&mut self) {
@@ -151,6 +171,11 @@ impl Raft {
         (voter, metadata): (bool, Bytes),
         speaks: Speaks,
     ) {
+        let bytes = metadata.len_u64();
+        if bytes > MAX_METADATA_BYTES {
+            let because = JoinRefusal::Change(ChangeRefusal::MetadataTooLong { bytes });
+            return self.send_in(self.hard.group, joiner, Message::JoinRefused { because });
+        }
         match &self.role {
             Role::Leader(_) => {}
             Role::Follower(follower) => {
@@ -175,15 +200,16 @@ impl Raft {
     /// long, and another incarnation of that node may have come since.
     fn examine(&mut self, mut applicant: Applicant) {
         let joiner = applicant.joiner;
-        let known = self.membership.configuration().contains(joiner.peer);
         let Role::Leader(leader) = &mut self.role else { return };
-        let room = leader.applicants.len() < MAX_MEMBERS;
-        if !known && !room && !leader.applicants.contains_key(&joiner.peer.id) {
-            return self.drop_envelope(joiner, DropReason::Busy);
-        }
         leader.asked += 1;
         applicant.asked = leader.asked;
         leader.applicants.insert(joiner.peer.id, applicant);
+        if leader.applicants.len() > MAX_MEMBERS {
+            // Whoever has not answered for longest is the least likely to be there.
+            let oldest = leader.applicants.iter().min_by_key(|(_, applicant)| applicant.asked);
+            let oldest = oldest.map(|(id, _)| *id);
+            oldest.and_then(|id| leader.applicants.remove(&id));
+        }
         let asked = leader.asked;
         self.send_in(self.hard.group, joiner, Message::Hello { asked });
     }
@@ -208,7 +234,9 @@ impl Raft {
         let Applicant { joiner, voter, metadata, speaks, .. } = applicant;
         let configuration = self.membership.configuration();
         if configuration.contains(joiner.peer) {
-            self.describe(joiner.peer, &metadata);
+            if !metadata.is_empty() {
+                self.describe(joiner.peer, &metadata);
+            }
             return Ok(());
         }
         let group = configuration.version();
@@ -248,45 +276,80 @@ impl Raft {
 
     /// Someone who is no member speaks as if it were: it is told, if that is committed.
     pub(super) fn answer_stranger(&mut self, stranger: Identity) {
-        let (index, committed) = self.membership.at(self.commit);
-        if !committed.contains(stranger.peer) {
-            self.send_in_group(stranger, Message::Removed { index });
-        }
+        self.tell_if_removed(self.hard.group, stranger);
         self.drop_envelope(stranger, DropReason::NotAMember);
+    }
+
+    /// Tells a node of this group that it is no member, if that is committed as far as is known here.
+    pub(super) fn tell_if_removed(&mut self, group: Option<GroupId>, node: Identity) {
+        let (_, committed) = self.membership.at(self.commit);
+        let known = committed.is_empty()
+            || committed.contains(node.peer)
+            || self.membership.configuration().contains(node.peer);
+        if group.is_some() && group == self.hard.group && !known {
+            let by = self.removal();
+            self.send_in_group(node, Message::Removed { by });
+        }
+    }
+
+    /// The entry of the committed configuration.
+    fn removal(&self) -> EntryId {
+        let (index, _) = self.membership.at(self.commit);
+        EntryId::new(index, self.log.term_at(index).unwrap_or(self.log.start().term))
+    }
+
+    /// Whether an entry comes after the one of the configuration in force here, which may be in a tail
+    /// that nobody will ever commit.
+    fn is_since_mine(&self, entry: EntryId) -> bool {
+        let mine = self.membership.index();
+        match self.log.term_at(mine) {
+            Some(term) => (entry.term, entry.index) > (term, mine),
+            // It is in the snapshot, and so committed.
+            None => entry.index > mine,
+        }
     }
 
     /// Whoever a committed change has removed is told, since it will not get the entry that says so.
     fn tell_dismissed(&mut self) {
-        let index = self.membership.index();
         let Role::Leader(leader) = &mut self.role else { return };
-        for dismissed in core::mem::take(&mut leader.dismissed) {
-            self.send_in_group(dismissed, Message::Removed { index });
+        let dismissed = core::mem::take(&mut leader.dismissed);
+        let by = self.removal();
+        for node in dismissed {
+            self.send_in_group(node, Message::Removed { by });
         }
     }
 
     /// A leader that steps down after it was removed knows so by itself.
     pub(super) fn note_own_removal(&mut self) {
-        let index = self.membership.index();
         let named = self.membership.configuration().contains(self.me.peer);
-        if !named && index <= self.commit && self.removed.is_none() {
-            self.removed = Some(index);
-            self.emit(Event::Removed { index });
-            self.notices.push(Notice::MembersChanged);
+        if !named && self.membership.index() <= self.commit && self.hard.removed.is_none() {
+            let by = self.removal();
+            self.be_removed(by);
         }
     }
 
-    /// Told by a member that this node is none, by what is committed at `index`. It may know less than
-    /// this node does.
-    pub(super) fn on_removed(&mut self, from: Identity, index: Index) {
-        let ours = self.membership.index();
+    /// Told by a member that this node is none, by an entry that is committed. The other may know less
+    /// than this node does.
+    pub(super) fn on_removed(&mut self, from: Identity, by: EntryId) {
         let named = self.membership.configuration().contains(self.me.peer);
+        let news = if named {
+            self.is_since_mine(by)
+        } else {
+            // A node that wishes to join knows that it is not yet named.
+            self.meeting.is_none()
+        };
         let leads = matches!(self.role, Role::Leader(_));
-        if leads || index < ours || (named && index == ours) || self.removed >= Some(index) {
+        if leads || !news || self.hard.removed.is_some() {
             return self.drop_envelope(from, DropReason::Unexpected);
         }
-        self.removed = Some(index);
+        self.be_removed(by);
         self.become_follower(None);
-        self.emit(Event::Removed { index });
+    }
+
+    fn be_removed(&mut self, by: EntryId) {
+        self.hard.removed = Some(by);
+        self.outbox.save_hard_state();
+        self.emit(Event::Removed { index: by.index });
         self.notices.push(Notice::MembersChanged);
     }
 
@@ -299,11 +362,13 @@ impl Raft {
             return None;
         }
         let Role::Leader(leader) = &self.role else { return None };
+        let version = configuration.version();
         let caught_up = |peer: &Peer| {
             leader.progress.get(peer).is_some_and(|progress: &Progress| {
                 progress.is_replicating()
                     && progress.active
                     && progress.match_index() >= leader.round_commit.max(leader.first)
+                    && progress.speaks.is_some_and(|speaks| speaks.version >= version)
             })
         };
         let ready: Vec<Peer> = configuration

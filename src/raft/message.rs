@@ -129,14 +129,17 @@ pub(crate) enum Message {
     JoinRefused {
         because: JoinRefusal,
     },
-    /// Tells a node that it is no member by the committed configuration at `index`.
+    /// Tells a node that it is no member by this entry, which is committed. Where only a snapshot holds
+    /// that entry, its term is not known, and that of the snapshot's last stands for it.
     Removed {
-        index: Index,
+        by: EntryId,
     },
-    /// The receiver, in this incarnation, acknowledged this entry, and does not hold it.
+    /// The receiver, in this incarnation, acknowledged the entry at this index, and does not hold it.
+    /// Its term is not given when the leader has it only in the snapshot.
     EntriesLost {
         term: Term,
-        acknowledged: EntryId,
+        acknowledged: Index,
+        of: Option<Term>,
     },
     /// Asks the leader of `term` for something that is not a command.
     Assign {
@@ -199,7 +202,10 @@ pub(crate) enum TaskOutcome {
 pub enum TaskRefusal {
     /// The change of the members is not possible.
     Change(ChangeRefusal),
-    /// Leadership cannot be handed to a node that is no voter.
+    /// The voters that there would be have no majority that answers: the change could neither be
+    /// finished nor taken back.
+    NoLiveMajority,
+    /// Leadership cannot be handed to a node that is no voter, or there is no other.
     NotAVoter,
     /// The node that was to lead did not come into office in time.
     TransferTimedOut,
@@ -362,7 +368,7 @@ impl Message {
             Self::Join { joiner, voter: true, .. } => write!(f, " {joiner}"),
             Self::Join { joiner, voter: false, .. } => write!(f, " {joiner} as a learner"),
             Self::JoinRefused { because } => write!(f, ": {because}"),
-            Self::Removed { index } => write!(f, " at {index}"),
+            Self::Removed { by } => write!(f, " by {by}"),
             Self::EntriesLost { acknowledged, .. } => write!(f, " {acknowledged}"),
             Self::Assign { number, task, .. } => write!(f, " #{number} {task}"),
             Self::AssignReply { number, outcome, .. } => match outcome {
@@ -419,7 +425,8 @@ impl fmt::Display for TaskRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Change(because) => because.fmt(f),
-            Self::NotAVoter => f.write_str("only a voter can lead"),
+            Self::NoLiveMajority => f.write_str("no majority of the new voters answers"),
+            Self::NotAVoter => f.write_str("no such voter to lead"),
             Self::TransferTimedOut => f.write_str("the transfer took too long"),
         }
     }

@@ -67,6 +67,7 @@ pub(crate) mod configuration;
 mod door;
 pub(crate) mod entries;
 mod follower;
+mod handing;
 mod install;
 mod leader;
 mod log;
@@ -96,13 +97,12 @@ use alloc::vec::Vec;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::Bytes;
 use crate::config::{Birth, Config, Priority};
 use crate::event::{Event, Role as RoleName};
 use crate::io::Output;
 use crate::status::Counters;
 use crate::stored::{HardState, Stored, Write};
-use crate::types::{EntryId, Identity, Index, Life, Peer, Term, Ticks, WriteId};
+use crate::types::{Identity, Index, Life, Peer, Term, Ticks, WriteId};
 
 use candidate::{Candidate, PreCandidate};
 use follower::Follower;
@@ -110,10 +110,12 @@ use leader::Leader;
 use log::Log;
 use meeting::Meeting;
 use membership::Membership;
-use message::{Message, ProposeOutcome, ProposeRefusal, Speaks, Task, TaskOutcome};
+use message::{ProposeOutcome, Speaks, TaskOutcome};
 use outbox::{Outbox, Whole};
 use peers::Peers;
 use snapshot::{Incoming, Snapshot};
+
+pub(crate) use handing::Handed;
 
 pub use configuration::{Afterwards, ChangeRefusal, Configuration, Member, MemberChange, Standing};
 pub use entries::Entry;
@@ -137,12 +139,12 @@ pub(crate) struct Raft {
     compact_to: Index,
     discarded: VecDeque<Entry>,
     membership: Membership,
-    /// Told by a member that this node is none, by the configuration at that index.
-    removed: Option<Index>,
     commit: Index,
     /// How far the store has come, and whether it is taking a snapshot.
     applied: Index,
     taking_snapshot: bool,
+    /// The store met what it cannot apply.
+    halted: bool,
     /// How far the log is known to match that of this term's leader, durably or not.
     matched: Index,
     role: Role,
@@ -185,25 +187,6 @@ pub(crate) enum Notice {
     MembersChanged,
 }
 
-/// What became of a command or a read that was handed to consensus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handed<T> {
-    /// This node leads and has taken it.
-    Taken(T),
-    /// It is on its way to the leader.
-    Sent,
-    /// There is nobody to give it to.
-    NoLeader,
-    Refused(ProposeRefusal),
-}
-
-/// Where the leader is.
-enum Way {
-    Here,
-    To(Identity),
-    Nowhere,
-}
-
 impl Raft {
     /// A new incarnation.
     pub(crate) fn new(config: Config) -> Self {
@@ -236,9 +219,13 @@ impl Raft {
         let latest = raft.membership.configuration();
         let named = committed.contains(peer) || latest.is_voter(peer);
         let said = latest.member(peer).map(|me| &me.metadata);
+        let silent = raft.config.metadata.is_empty();
+        if hard.removed.is_some() {
+            return raft; // It stays so until the application wishes otherwise.
+        }
         if hard.group.is_none() || !raft.is_member() || !named {
             raft.be_born();
-        } else if said != Some(&raft.config.metadata) {
+        } else if !silent && said != Some(&raft.config.metadata) {
             raft.reintroduce();
         }
         raft
@@ -271,10 +258,10 @@ impl Raft {
             compact_to: Index::ZERO,
             discarded: VecDeque::new(),
             membership: Membership::new(peer),
-            removed: None,
             commit: Index::ZERO,
             applied: Index::ZERO,
             taking_snapshot: false,
+            halted: false,
             matched: Index::ZERO,
             role: Role::Follower(Follower::new(None, 0, timeout)),
             meeting: None,
@@ -303,8 +290,11 @@ impl Raft {
         }
         match &self.role {
             Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
-                if self.may_campaign() && self.election_deadline() <= now {
+                let late = self.election_deadline() <= now;
+                if late && self.may_campaign() {
                     self.become_pre_candidate();
+                } else if late {
+                    self.lose_sight();
                 }
             }
             Role::Leader(_) => self.tick_leader(),
@@ -332,63 +322,6 @@ impl Raft {
             self.leave_service();
         } else {
             self.emit(Event::ConfirmationIgnored);
-        }
-    }
-
-    /// Hands a command to the leader. `number` names this copy of it, and is never used twice.
-    pub(crate) fn propose(&mut self, number: u64, command: Bytes) -> Handed<EntryId> {
-        match self.way_to_leader() {
-            Way::Here => match self.append_command(command) {
-                Ok(id) => Handed::Taken(id),
-                Err(because) => Handed::Refused(because),
-            },
-            Way::To(leader) => {
-                let term = self.hard.term;
-                self.send_in_group(leader, Message::Propose { term, number, command });
-                Handed::Sent
-            }
-            Way::Nowhere => Handed::NoLeader,
-        }
-    }
-
-    /// Asks the leader for an index at which a linearizable read may be served.
-    pub(crate) fn read_index(&mut self, read: u64) -> Handed<()> {
-        match self.way_to_leader() {
-            Way::Here if self.push_read(None, read) => Handed::Taken(()),
-            Way::Here => Handed::Refused(ProposeRefusal::Busy),
-            Way::To(leader) => {
-                let term = self.hard.term;
-                self.send_in_group(leader, Message::ReadIndex { term, read });
-                Handed::Sent
-            }
-            Way::Nowhere => Handed::NoLeader,
-        }
-    }
-
-    /// Asks the leader for something that is neither a command nor a read. The answer is a notice.
-    pub(crate) fn assign(&mut self, number: u64, task: Task) -> Handed<()> {
-        match self.way_to_leader() {
-            Way::Here => {
-                self.on_task(None, number, task);
-                Handed::Taken(())
-            }
-            Way::To(leader) => {
-                let term = self.hard.term;
-                self.send_in_group(leader, Message::Assign { term, number, task });
-                Handed::Sent
-            }
-            Way::Nowhere => Handed::NoLeader,
-        }
-    }
-
-    fn way_to_leader(&self) -> Way {
-        if self.is_silent() {
-            return Way::Nowhere;
-        }
-        match &self.role {
-            Role::Leader(_) => Way::Here,
-            Role::Follower(follower) => follower.leader.map_or(Way::Nowhere, Way::To),
-            Role::PreCandidate(_) | Role::Candidate(_) => Way::Nowhere,
         }
     }
 
@@ -444,7 +377,8 @@ impl Raft {
         // longest log, until that is committed.
         let votes = |configuration: &Configuration| configuration.is_voter(self.me.peer);
         (votes(self.membership.configuration()) || votes(self.membership.at(self.commit).1))
-            && self.removed.is_none()
+            && self.hard.removed.is_none()
+            && !self.halted
             && self.hard.term < Term::MAX
     }
 

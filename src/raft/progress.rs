@@ -159,7 +159,8 @@ impl Progress {
     ) -> Option<(SnapshotId, u64, Bytes)> {
         let State::Snapshot(sending) = &mut self.state else { return None };
         let alone = sending.inflight.is_empty();
-        if (sending.arrived.is_none() && !alone) || sending.inflight.len() as u64 >= max_messages {
+        let first = sending.arrived.unwrap_or(0) == 0;
+        if (first && !alone) || sending.inflight.len() as u64 >= max_messages {
             return None;
         }
         let piece = sending.snapshot.piece(sending.next)?;
@@ -180,9 +181,12 @@ impl Progress {
         if sending.snapshot.id() != id || pieces > sending.snapshot.pieces() {
             return None;
         }
+        // What arrived stays, unless all is to be sent anew: a lower number is an old answer.
+        if sending.arrived.is_some_and(|before| 0 < pieces && pieces < before) {
+            return None;
+        }
         let before = sending.arrived.replace(pieces);
-        if before.is_none_or(|before| pieces < before) || pieces > sending.next {
-            // It has more than was known, or has begun again.
+        if before.is_none() || pieces == 0 || pieces > sending.next {
             sending.go_on_from(pieces);
         } else {
             let first = sending.next - sending.inflight.len() as u64;

@@ -44,16 +44,16 @@ impl Raft {
                     self.advance_commit();
                 }
             }
-            AppendOutcome::Conflict { hint, .. } if progress.contradicts(hint.index) => {
-                // It acknowledged more than it says to hold.
-                let acknowledged = progress.acknowledged();
-                self.tell_entries_lost(from, acknowledged);
-            }
             AppendOutcome::Conflict { rejected, hint } => {
+                let acknowledged = progress.acknowledged();
+                let lost = progress.contradicts(hint.index);
                 // Where the log does not reach back so far, only the snapshot can help.
                 let shared = log.last_not_above(hint.index.min(rejected.previous()), hint.term);
                 if !progress.on_conflict(rejected, shared.unwrap_or_default().index) {
                     self.drop_envelope(from, DropReason::Unexpected);
+                }
+                if lost {
+                    self.tell_entries_lost(from, acknowledged);
                 }
             }
         }

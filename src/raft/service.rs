@@ -4,7 +4,7 @@
 use super::message::Message;
 use super::{Notice, Raft, Role};
 use crate::event::{DropReason, Event, Impossible};
-use crate::types::{EntryId, Identity, Index};
+use crate::types::{Identity, Index, Term};
 
 impl Raft {
     /// From now on nothing is said or heard.
@@ -23,22 +23,26 @@ impl Raft {
 
     /// A member does not hold what it acknowledged: its disk lost it, whatever it says of itself.
     pub(super) fn tell_entries_lost(&mut self, member: Identity, acknowledged: Index) {
-        // What is only in the snapshot cannot be named; the member is then sent that.
-        let Some(at) = self.log.term_at(acknowledged) else { return };
-        let acknowledged = EntryId::new(acknowledged, at);
-        let term = self.hard.term;
-        self.send_in_group(member, Message::EntriesLost { term, acknowledged });
+        let (term, of) = (self.hard.term, self.log.term_at(acknowledged));
+        self.send_in_group(member, Message::EntriesLost { term, acknowledged, of });
     }
 
     /// The leader says that this node acknowledged an entry, which it can only have got from there in
     /// this term. If it is not here, the disk lost it; what else it lost, and whom it voted for, nobody
     /// knows.
-    pub(super) fn on_entries_lost(&mut self, from: Identity, acknowledged: EntryId) {
+    pub(super) fn on_entries_lost(
+        &mut self,
+        from: Identity,
+        acknowledged: Index,
+        of: Option<Term>,
+    ) {
         let led_by_sender = matches!(&self.role, Role::Follower(f) if f.leader == Some(from));
         if !led_by_sender {
             return self.drop_envelope(from, DropReason::Unexpected);
         }
-        if acknowledged.index <= self.commit || self.log.holds(acknowledged) {
+        let last = self.log.last().index;
+        let differs = of.is_some_and(|term| self.log.term_at(acknowledged) != Some(term));
+        if acknowledged <= self.commit || (acknowledged <= last && !differs) {
             let because = DropReason::Impossible(Impossible::NotLost);
             return self.drop_envelope(from, because);
         }

@@ -5,6 +5,7 @@
 //! states are equal on all nodes; so one that was begun under one leader goes on under the next, if
 //! that has the same.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::configuration::Configuration;
 use crate::bytes::Bytes;
-use crate::types::{EntryId, GroupId, Index};
+use crate::types::{EntryId, GroupId, Index, Term};
 
 /// A whole snapshot, in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +85,14 @@ impl SnapshotHead {
         self.digest
     }
 
+    /// Whether a node can have come so far: the largest numbers are left free to count on to.
+    pub(crate) fn is_possible(&self) -> bool {
+        let (index, term) = (self.last.index, self.last.term);
+        index.get() <= Index::MAX.get() / 2
+            && term.get() <= Term::MAX.get() / 2
+            && self.configuration_index <= index
+    }
+
     pub(crate) fn encode(&self) -> Bytes {
         postcard::to_allocvec(self).expect("a head serialises into memory").into()
     }
@@ -126,6 +135,9 @@ impl PartSum {
     }
 }
 
+/// How many pieces beyond the first that is missing are kept.
+const MOST_AHEAD: u64 = 64;
+
 /// A snapshot on its way out, as a sequence of pieces: its head, then its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
@@ -138,9 +150,14 @@ pub(crate) struct Outgoing {
 #[derive(Debug)]
 pub(super) struct Incoming {
     id: SnapshotId,
+    /// The term of the leader who sent a piece of it last.
+    sent_in: Term,
     head: SnapshotHead,
     parts: Vec<Bytes>,
     sum: PartSum,
+    /// Parts that came before their turn, by the number of their piece, and their bytes.
+    ahead: BTreeMap<u64, Bytes>,
+    ahead_bytes: u64,
 }
 
 /// What a piece did to what is on its way in.
@@ -182,17 +199,30 @@ impl Outgoing {
 
 impl Incoming {
     /// Begins with the head of a snapshot, of at most `limit` bytes.
-    pub(super) fn begin(id: SnapshotId, piece: &[u8], limit: u64) -> Option<Self> {
+    pub(super) fn begin(id: SnapshotId, sent_in: Term, piece: &[u8], limit: u64) -> Option<Self> {
         let head = SnapshotHead::decode(piece)?;
         let genuine = SnapshotId::of(head.last, piece) == id
             && head.bytes <= limit
             && (1..=head.bytes).contains(&head.parts)
-            && head.configuration_index <= head.last.index;
-        genuine.then(|| Self { id, head, parts: Vec::new(), sum: PartSum::default() })
+            && head.is_possible();
+        genuine.then(|| Self {
+            id,
+            sent_in,
+            head,
+            parts: Vec::new(),
+            sum: PartSum::default(),
+            ahead: BTreeMap::new(),
+            ahead_bytes: 0,
+        })
     }
 
     pub(super) fn id(&self) -> SnapshotId {
         self.id
+    }
+
+    /// A piece of `id` is from before the present leader went over to this one.
+    pub(super) fn supersedes(&self, id: SnapshotId, term: Term) -> bool {
+        self.sent_in == term && self.id.last.index >= id.last.index
     }
 
     pub(super) fn head(&self) -> &SnapshotHead {
@@ -201,22 +231,27 @@ impl Incoming {
 
     /// How many bytes of it are there.
     pub(super) fn bytes(&self) -> u64 {
-        self.sum.bytes
+        self.sum.bytes + self.ahead_bytes
     }
 
-    /// How many pieces of it are there.
+    /// How many pieces of it are there, up to the first that is missing.
     pub(super) fn pieces(&self) -> u64 {
         1 + self.sum.parts
     }
 
-    /// Takes the next piece; one that is there already, or comes before its turn, changes nothing.
-    pub(super) fn take(&mut self, number: u64, piece: &Bytes) -> Taken {
-        if number == self.pieces() && self.sum.parts < self.head.parts {
-            self.sum.add(piece);
-            if self.sum.bytes > self.head.bytes {
-                return Taken::Spoilt;
-            }
-            self.parts.push(piece.clone());
+    /// Takes a piece; one that is there already, or comes long before its turn, changes nothing.
+    pub(super) fn take(&mut self, term: Term, number: u64, piece: &Bytes) -> Taken {
+        self.sent_in = term;
+        let near = self.pieces()..(self.pieces() + MOST_AHEAD).min(self.head.parts + 1);
+        if near.contains(&number) && self.bytes() + piece.len_u64() <= self.head.bytes {
+            let before = self.ahead.insert(number, piece.clone());
+            self.ahead_bytes += piece.len_u64();
+            self.ahead_bytes -= before.map_or(0, |before| before.len_u64());
+        }
+        while let Some(part) = self.ahead.remove(&self.pieces()) {
+            self.ahead_bytes -= part.len_u64();
+            self.sum.add(&part);
+            self.parts.push(part);
         }
         if self.sum.parts < self.head.parts {
             return Taken::Pieces(self.pieces());
@@ -238,7 +273,6 @@ impl fmt::Display for SnapshotHead {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use crate::types::Term;
 
     /// A snapshot of `group` up to `last` with these parts.
     pub(crate) fn snapshot(group: GroupId, last: EntryId, parts: &[&[u8]]) -> Snapshot {
@@ -273,6 +307,7 @@ mod tests {
     use super::*;
 
     const GROUP: GroupId = GroupId::new(7);
+    const TERM: Term = Term::new(3);
 
     #[test]
     fn a_snapshot_comes_together_from_its_pieces_in_order() {
@@ -280,11 +315,32 @@ mod tests {
         let outgoing = Outgoing::new(Arc::new(whole.clone()));
         let pieces: Vec<Bytes> = (0..).map_while(|number| outgoing.piece(number)).collect();
         assert_eq!((pieces.len(), outgoing.pieces()), (3, 3));
-        let mut incoming = Incoming::begin(outgoing.id(), &pieces[0], 6).expect("its own head");
-        assert_eq!(incoming.take(2, &pieces[2]), Taken::Pieces(1), "before its turn");
-        assert_eq!(incoming.take(1, &pieces[1]), Taken::Pieces(2));
-        assert_eq!(incoming.take(1, &pieces[1]), Taken::Pieces(2), "a second time");
-        assert_eq!(incoming.take(2, &pieces[2]), Taken::Whole(whole));
+        let mut incoming =
+            Incoming::begin(outgoing.id(), TERM, &pieces[0], 6).expect("its own head");
+        assert_eq!(incoming.take(TERM, 9, &pieces[2]), Taken::Pieces(1), "there is no ninth");
+        assert_eq!(incoming.take(TERM, 2, &pieces[2]), Taken::Pieces(1), "before its turn");
+        assert_eq!(incoming.take(TERM, 2, &pieces[2]), Taken::Pieces(1), "a second time");
+        assert_eq!(incoming.take(TERM, 1, &pieces[1]), Taken::Whole(whole));
+    }
+
+    #[test]
+    fn a_late_piece_of_an_earlier_snapshot_is_told_by_its_term() {
+        let outgoing = Outgoing::new(Arc::new(snapshot(GROUP, at(9, 2), &[b"one"])));
+        let earlier = Outgoing::new(Arc::new(snapshot(GROUP, at(8, 2), &[b"one"])));
+        let head = outgoing.piece(0).expect("a head");
+        let incoming = Incoming::begin(outgoing.id(), TERM, &head, 9).expect("its own head");
+        assert!(incoming.supersedes(earlier.id(), TERM));
+        assert!(
+            !incoming.supersedes(earlier.id(), TERM.next()),
+            "the next leader has no later one"
+        );
+    }
+
+    #[test]
+    fn a_snapshot_beyond_what_can_be_counted_is_refused() {
+        let far = Outgoing::new(Arc::new(snapshot(GROUP, at(Index::MAX.get(), 2), &[b"one"])));
+        let head = far.piece(0).expect("a head");
+        assert!(Incoming::begin(far.id(), TERM, &head, 9).is_none());
     }
 
     #[test]
@@ -293,11 +349,11 @@ mod tests {
         let other = Outgoing::new(Arc::new(snapshot(GROUP, at(9, 2), &[b"one", b"tvo"])));
         assert_ne!(outgoing.id(), other.id());
         let head = outgoing.piece(0).expect("a head");
-        assert!(Incoming::begin(other.id(), &head, 100).is_none(), "the head of another");
-        assert!(Incoming::begin(outgoing.id(), &head, 5).is_none(), "too large");
-        assert!(Incoming::begin(outgoing.id(), b"nonsense", 100).is_none());
-        let mut incoming = Incoming::begin(outgoing.id(), &head, 100).expect("its own head");
-        incoming.take(1, &outgoing.piece(1).expect("a part"));
-        assert_eq!(incoming.take(2, &other.piece(2).expect("a part")), Taken::Spoilt);
+        assert!(Incoming::begin(other.id(), TERM, &head, 100).is_none(), "the head of another");
+        assert!(Incoming::begin(outgoing.id(), TERM, &head, 5).is_none(), "too large");
+        assert!(Incoming::begin(outgoing.id(), TERM, b"nonsense", 100).is_none());
+        let mut incoming = Incoming::begin(outgoing.id(), TERM, &head, 100).expect("its own head");
+        incoming.take(TERM, 1, &outgoing.piece(1).expect("a part"));
+        assert_eq!(incoming.take(TERM, 2, &other.piece(2).expect("a part")), Taken::Spoilt);
     }
 }

@@ -183,9 +183,9 @@ fn any_upkeep(nodes: u64, group: GroupId) -> BoxedStrategy<Message> {
             },
         ),
         1 => Just(Message::JoinRefused { because: JoinRefusal::NotAdmitted }),
-        1 => index().prop_map(|index| Message::Removed { index }),
-        1 => (term(), entry_id())
-            .prop_map(|(term, acknowledged)| Message::EntriesLost { term, acknowledged }),
+        1 => entry_id().prop_map(|by| Message::Removed { by }),
+        1 => (term(), index(), prop::option::of(term()))
+            .prop_map(|(term, acknowledged, of)| Message::EntriesLost { term, acknowledged, of }),
         2 => (term(), number(), task(nodes))
             .prop_map(|(term, number, task)| Message::Assign { term, number, task }),
         1 => (term(), number(), outcome)

@@ -74,7 +74,7 @@ impl Raft {
         let fitness = |peer: &Peer| {
             let progress = leader.progress.get(peer)?;
             let willing = progress.speaks.is_some_and(|speaks| !speaks.last_resort);
-            Some((progress.active, willing, progress.match_index()))
+            Some((self.is_heard(*peer), willing, progress.match_index()))
         };
         voters.filter(|peer| fitness(peer).is_some()).max_by_key(fitness)
     }
@@ -111,10 +111,10 @@ impl Raft {
         self.notices.push(super::Notice::LeaderChanged);
     }
 
-    /// A leader that should not lead hands on to one that may: a leader of the last resort, or one that
-    /// a committed change has made no voter.
+    /// A leader that should not lead hands on to one that may: a leader of the last resort, one that a
+    /// committed change has made no voter, or one that met what it cannot apply.
     pub(super) fn yield_leadership(&mut self) {
-        let reluctant = self.config.priority == Priority::LastResort;
+        let reluctant = self.halted || self.config.priority == Priority::LastResort;
         let voter = self.membership.configuration().is_voter(self.me.peer);
         let Role::Leader(leader) = &self.role else { return };
         if voter && (!reluctant || leader.next_yield > self.now) || leader.transfer.is_some() {
@@ -123,7 +123,7 @@ impl Raft {
         let caught_up = |peer: &Peer| {
             leader.progress.get(peer).is_some_and(|progress| {
                 let willing = progress.speaks.is_some_and(|speaks| !speaks.last_resort);
-                (willing || !voter) && progress.match_index() >= leader.round_commit
+                (willing || !voter || self.halted) && progress.match_index() >= leader.round_commit
             })
         };
         let Some(successor) = self.best_successor().filter(caught_up) else { return };

@@ -53,7 +53,7 @@ impl Raft {
             Membership::OutOfService
         } else if self.hard.group.is_none() {
             Membership::Outside
-        } else if self.removed.is_some() {
+        } else if self.hard.removed.is_some() {
             Membership::Removed
         } else if configuration.is_voter(me) {
             Membership::Voter
@@ -139,11 +139,13 @@ impl Raft {
         let role = match &self.role {
             Role::Leader(leader) => leader.next_tick(),
             Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_)
-                if self.may_campaign() =>
+                if self.hard.group.is_none() || self.hard.removed.is_some() =>
             {
+                u64::MAX
+            }
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
                 self.election_deadline()
             }
-            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => u64::MAX,
         };
         self.meeting.as_ref().map_or(role, |meeting| role.min(meeting.next_ask()))
     }

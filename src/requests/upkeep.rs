@@ -20,18 +20,19 @@ impl Requests {
             return;
         };
         let task = match upkeep {
+            // Whether it still is a member, the leader knows, who changes nothing here.
+            Upkeep::Join { .. } if raft.is_member() => Task::Change(Vec::new()),
             Upkeep::Join { voter } => {
-                let voter = *voter;
-                if raft.is_member() {
-                    return self.done(ask, raft.configuration_index());
-                }
-                raft.rejoin(voter);
+                raft.rejoin(*voter);
                 return self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
             }
-            Upkeep::Leave if !raft.is_member() => {
-                return self.done(ask, raft.configuration_index());
+            Upkeep::Leave => {
+                raft.stop_joining();
+                if let Some(index) = raft.removed_by() {
+                    return self.done(ask, index);
+                }
+                Task::Change(Vec::from([MemberChange::Remove(me)]))
             }
-            Upkeep::Leave => Task::Change(Vec::from([MemberChange::Remove(me)])),
             Upkeep::Change(changes) => Task::Change(changes.clone()),
             Upkeep::Transfer(to) => Task::Transfer(*to),
         };
@@ -42,11 +43,16 @@ impl Requests {
         if led_by.is_none() {
             *led_by = raft.leader();
         }
+        // A leader takes up to an election time-out to give a transfer up.
+        let patience = match upkeep {
+            Upkeep::Transfer(_) => self.limits.retry.saturating_mul(TRANSFER_PATIENCE),
+            Upkeep::Change(_) | Upkeep::Join { .. } | Upkeep::Leave => self.limits.retry,
+        };
         match raft.assign(next, task) {
             Handed::Taken(()) | Handed::Sent => {
                 *number = Some(next);
                 self.numbers.insert(next, ask);
-                self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+                self.set_retry(ask, Some(now.saturating_add(patience)));
             }
             // It goes when there is a leader.
             Handed::NoLeader | Handed::Refused(_) => {}
@@ -86,15 +92,19 @@ impl Requests {
         });
     }
 
-    /// This node has come to be a member, or ceased to be one.
+    /// By what is committed, this node has come to be a member, or ceased to be one.
     pub(super) fn on_members_changed(&mut self, raft: &Raft) {
-        let member = raft.is_member();
-        let index = raft.configuration_index();
-        self.end_upkeep(index, |upkeep, _| match upkeep {
-            Upkeep::Join { .. } => member,
-            Upkeep::Leave => !member,
-            Upkeep::Change(_) | Upkeep::Transfer(_) => false,
-        });
+        if let Some(index) = raft.member_by() {
+            self.end_upkeep(index, |upkeep, _| matches!(upkeep, Upkeep::Join { .. }));
+        }
+        if let Some(index) = raft.removed_by() {
+            self.end_upkeep(index, |upkeep, _| matches!(upkeep, Upkeep::Leave));
+            let joins = |pending: &Pending| {
+                matches!(&pending.kind, Kind::Upkeep { upkeep: Upkeep::Join { .. }, .. })
+            };
+            let joining = self.pending.iter().filter(|(_, pending)| joins(pending));
+            self.unsent.extend(joining.map(|(&ask, _)| ask));
+        }
     }
 
     fn end_upkeep(
@@ -121,3 +131,6 @@ impl Requests {
         self.finish(ask, Outcome::Done { index, answer });
     }
 }
+
+/// How many election time-outs the answer to a transfer is waited for.
+const TRANSFER_PATIENCE: u64 = 3;
