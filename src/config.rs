@@ -90,7 +90,9 @@ pub struct Config {
 pub enum Birth {
     /// Founds a group of one.
     Found,
-    /// Asks these nodes, whichever can be reached, to be taken into their group, until it is.
+    /// Asks these nodes, whichever can be reached, to be taken into their group, until it is. A node that
+    /// was told that it was removed does not: that is for the application to wish, by
+    /// [`join`](crate::join).
     Join {
         /// Members of the group, one at least that can be reached.
         contacts: Vec<NodeId>,
