@@ -1,6 +1,6 @@
 //! What a node says of itself, in one line each.
 
-use hamok::{Membership, Status};
+use hamok::{Membership, NodeId, Status, Stored};
 
 pub(super) fn role(status: &Status) -> String {
     let Status { role, term, last, durable, committed, applied, .. } = status;
@@ -37,4 +37,12 @@ pub(super) fn log(status: &Status) -> String {
     let Status { compacted, last, snapshot, version, .. } = status;
     let id = status.identity.peer.id;
     format!("{id} log after {compacted} to {last}, snapshot {snapshot}, version {version}")
+}
+
+pub(super) fn image(id: NodeId, stored: &Stored) -> String {
+    let snapshot = stored.snapshot().map_or("no snapshot".into(), |head| {
+        let (configuration, index) = (head.configuration(), head.configuration_index());
+        format!("snapshot {head} with {configuration} by {index}")
+    });
+    format!("{id} has on disk {snapshot}, log after {} to {}", stored.start(), stored.last())
 }

@@ -34,6 +34,7 @@
 //! | `quietly …` | any other command, showing nothing |
 //! | `status 1`, `stored 1`, `map 1` | what a node says, what its disk holds, its copy of the map |
 //! | `members 1`, `log 1` | what it says of the members, and of its log, snapshot and format version |
+//! | `image 1` | what the snapshot on its disk covers, and the log after it |
 //! | `same` | checks that all nodes that run have applied the same and are in the same state |
 
 use std::collections::BTreeSet;
@@ -67,7 +68,7 @@ impl Cluster {
             "quietly" => self.silently(|cluster| cluster.command(rest)),
             "nodes" | "group" => self.set_up(verb, &words),
             "start" | "restart" | "wipe" | "campaign" | "elect" | "isolate" | "fail" | "status"
-            | "members" | "log" | "stored" | "map" => {
+            | "members" | "log" | "stored" | "image" | "map" => {
                 for id in self.named(words[0]) {
                     self.on_node(verb, id);
                 }
@@ -151,6 +152,7 @@ impl Cluster {
             "status" => self.transcript.note(report::role(&self.status(id))),
             "members" => self.transcript.note(report::members(&self.status(id))),
             "log" => self.transcript.note(report::log(&self.status(id))),
+            "image" => self.transcript.note(report::image(id, &self.machine(id).stored())),
             "stored" => {
                 let stored = self.machine(id).stored();
                 let vote = stored.vote().map_or("nobody".into(), |peer| peer.id.to_string());
