@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hamok::{
     Birth, Codec, Config, EncodeError, Incarnation, Input, Map, NodeId, Output, Peer, Request,
-    RequestId, Role, Status, Ticks, ValueError, Write,
+    RequestId, Role, Status, Stored, Ticks, ValueError, Write,
 };
 
 use super::machine::{Machine, Speed};
@@ -56,6 +56,11 @@ impl Cluster {
     /// The status of a node that runs.
     pub(crate) fn status(&self, id: NodeId) -> Status {
         self.machine(id).node().unwrap_or_else(|| panic!("{id} is down")).status()
+    }
+
+    /// What a restart of a machine would find.
+    pub(crate) fn stored(&self, id: NodeId) -> Stored {
+        self.machine(id).stored()
     }
 
     pub(super) fn ids(&self) -> Vec<NodeId> {

@@ -152,9 +152,9 @@ impl Cluster {
             "status" => self.transcript.note(report::role(&self.status(id))),
             "members" => self.transcript.note(report::members(&self.status(id))),
             "log" => self.transcript.note(report::log(&self.status(id))),
-            "image" => self.transcript.note(report::image(id, &self.machine(id).stored())),
+            "image" => self.transcript.note(report::image(id, &self.stored(id))),
             "stored" => {
-                let stored = self.machine(id).stored();
+                let stored = self.stored(id);
                 let vote = stored.vote().map_or("nobody".into(), |peer| peer.id.to_string());
                 let (life, term, last) = (stored.life(), stored.term(), stored.last());
                 self.transcript
