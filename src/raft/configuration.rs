@@ -529,9 +529,9 @@ mod tests {
             (&[remove(1)], "{-n1 n2 n3}", "{n2 n3}"),
             (&[remove(1), remove(2)], "{-n1 -n2 n3}", "{n3}"),
             (&[remove(9)], "{n1 n2 n3}", "{n1 n2 n3}"),
-            (&[demote.clone()], "{-n1 n2 n3}", "{~n1 n2 n3}"),
+            (core::slice::from_ref(&demote), "{-n1 n2 n3}", "{~n1 n2 n3}"),
             (&[promote], "{n1 n2 n3}", "{n1 n2 n3}"),
-            (&[demote, remove(1)], "{-n1 n2 n3}", "{n2 n3}"),
+            (&[demote.clone(), remove(1)], "{-n1 n2 n3}", "{n2 n3}"),
             (&[add(again(1), true, None)], "{n1#1 ~n1#65 n2 n3}", "{n1#1 ~n1#65 n2 n3}"),
             (&[add(again(1), false, None)], "{-n1#1 ~n1#65 n2 n3}", "{~n1 n2 n3}"),
         ] {
