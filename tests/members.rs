@@ -92,7 +92,7 @@ fn config(node: usize) -> Config {
     let birth = if node < FOUNDERS {
         Birth::Meet { peers: founders }
     } else {
-        Birth::Join { contacts: founders, voter: node % 2 == 0 }
+        Birth::Join { contacts: founders, voter: node.is_multiple_of(2) }
     };
     let mut config = Config::new(id(node), peer(node).incarnation, birth);
     config.max_log_entries = 5;
