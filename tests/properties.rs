@@ -1,10 +1,11 @@
-//! Properties of a node seen from outside: what is on disk restores, and a retry takes effect once.
+//! Properties of a node seen from outside: what is on disk restores, a retry takes effect once, and a
+//! snapshot with the log after it is worth as much as the whole log.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{
-    Birth, Config, Envelope, Event, Incarnation, Input, Map, MapEvent, Node, NodeId, Outcome,
-    Output, Request, RequestId, Sequence, SessionId, Stored, Ticks, Write,
+    Birth, Config, Envelope, Event, Incarnation, Index, Input, Map, MapEvent, Node, NodeId,
+    Outcome, Output, Request, RequestId, Sequence, SessionId, Stored, Ticks, Write,
 };
 use proptest::prelude::*;
 
@@ -59,12 +60,15 @@ fn act() -> impl Strategy<Value = Act> {
 struct Machine {
     node: Node,
     disk: Vec<u8>,
+    /// How much of that is the image it began with, which is put in place as a whole.
+    image: usize,
     unconfirmed: VecDeque<Write>,
     /// How often each command took effect in this life of the node, by the value it sets.
     effects: Vec<u64>,
 }
 
 struct Cluster {
+    config: fn(usize) -> Config,
     machines: Vec<Machine>,
     wire: Vec<Envelope>,
     outcomes: Vec<Outcome>,
@@ -87,13 +91,22 @@ fn config(node: usize) -> Config {
     config
 }
 
+/// One that takes a snapshot every few entries and keeps next to nothing beside it.
+fn compacting(node: usize) -> Config {
+    let mut config = config(node);
+    config.max_log_entries = 3;
+    config.trailing_log_bytes = 100 * node as u64;
+    config.step_budget_bytes = 100;
+    config
+}
+
 fn at(value: u64) -> usize {
     usize::try_from(value).expect("small")
 }
 
 impl Machine {
     fn new(node: Node) -> Self {
-        Self { node, disk: Vec::new(), unconfirmed: VecDeque::new(), effects: vec![0; 8] }
+        Self { node, disk: Vec::new(), image: 0, unconfirmed: VecDeque::new(), effects: vec![0; 8] }
     }
 
     /// Puts the oldest unconfirmed write on disk.
@@ -101,6 +114,7 @@ impl Machine {
         let write = self.unconfirmed.pop_front()?;
         if write.starts_file() {
             self.disk.clear();
+            self.image = write.encode().len();
         }
         self.disk.extend(write.encode());
         Some(write)
@@ -108,10 +122,11 @@ impl Machine {
 }
 
 impl Cluster {
-    fn new() -> Self {
+    fn new(config: fn(usize) -> Config) -> Self {
         let node = |at| Node::new(config(at)).expect("a valid configuration");
         let machines = (0..NODES).map(|at| Machine::new(node(at))).collect();
         let mut cluster = Self {
+            config,
             machines,
             wire: Vec::new(),
             outcomes: Vec::new(),
@@ -146,6 +161,12 @@ impl Cluster {
                 self.deliver(0);
             }
         }
+    }
+
+    /// How far each node has applied, and what state that made.
+    fn states(&self) -> Vec<(Index, u64)> {
+        let statuses = self.machines.iter().map(|machine| machine.node.status());
+        statuses.map(|status| (status.applied, status.digest)).collect()
     }
 
     fn act(&mut self, act: &Act) {
@@ -208,7 +229,8 @@ impl Cluster {
         }
         machine.unconfirmed.clear();
         let stored = Stored::decode(&machine.disk).expect("what was written can be read");
-        let restored = Node::restore(config(node), stored).expect("a prefix of writes restores");
+        let restored = Node::restore((self.config)(node), stored);
+        let restored = restored.expect("a prefix of writes restores");
         machine.node = restored;
         machine.effects.fill(0);
         let lost = self.asked.iter().filter(|((through, _), _)| *through == node);
@@ -218,8 +240,12 @@ impl Cluster {
     }
 
     fn input(&mut self, node: usize, input: Input) {
+        let mut outputs = self.machines[node].node.step(input);
+        while self.machines[node].node.idle_ticks() == Ticks::ZERO {
+            outputs.extend(self.machines[node].node.step(Input::Tick(Ticks::ZERO)));
+        }
         let machine = &mut self.machines[node];
-        for output in machine.node.step(input) {
+        for output in outputs {
             match output {
                 Output::Persist(write) => machine.unconfirmed.push_back(write),
                 Output::Send(envelope) => self.wire.push(envelope),
@@ -253,7 +279,7 @@ proptest! {
     /// node sees it take effect more than once; and once the network is whole, all agree.
     #[test]
     fn a_retry_takes_effect_once(acts in prop::collection::vec(act(), 50..300)) {
-        let mut cluster = Cluster::new();
+        let mut cluster = Cluster::new(config);
         for act in &acts {
             cluster.act(act);
             for machine in &cluster.machines {
@@ -261,11 +287,7 @@ proptest! {
             }
         }
         cluster.settle(150);
-        let states: Vec<_> = cluster
-            .machines
-            .iter()
-            .map(|machine| (machine.node.status().applied, machine.node.status().digest))
-            .collect();
+        let states = cluster.states();
         prop_assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
         prop_assert!(cluster.asked.is_empty(), "no reply to {:?}", cluster.asked);
         for (number, outcomes) in &cluster.ended {
@@ -289,7 +311,7 @@ proptest! {
         node in 0..NODES,
         position: prop::sample::Index,
     ) {
-        let mut cluster = Cluster::new();
+        let mut cluster = Cluster::new(config);
         acts.iter().for_each(|act| cluster.act(act));
         let disk = &cluster.machines[node].disk;
         let whole = Stored::decode(disk).expect("what was written can be read");
@@ -308,5 +330,154 @@ proptest! {
         let image = Stored::decode(&write.encode()).expect("our own bytes");
         prop_assert_eq!(image.life().get(), life.get() + 1);
         prop_assert_eq!((image.term(), image.vote(), image.last()), (term, vote, last));
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The same with snapshots in the place of the log: a node that is sent one does not see what it
+    /// covers take effect, but never sees anything twice.
+    #[test]
+    fn a_retry_takes_effect_once_whatever_is_compacted(
+        acts in prop::collection::vec(act(), 50..300),
+    ) {
+        let mut cluster = Cluster::new(compacting);
+        for act in &acts {
+            cluster.act(act);
+            for machine in &cluster.machines {
+                prop_assert!(machine.effects.iter().all(|&times| times <= 1));
+            }
+        }
+        cluster.settle(150);
+        let states = cluster.states();
+        prop_assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "{states:?}");
+        prop_assert!(cluster.asked.is_empty(), "no reply to {:?}", cluster.asked);
+        let compacted = |machine: &Machine| machine.node.status().compacted.index > Index::ZERO;
+        prop_assert!(cluster.machines.iter().all(compacted));
+    }
+
+    /// Whatever part of its file after the image a node is left with, snapshot or not, it starts, with
+    /// all that the image covers.
+    #[test]
+    fn any_prefix_of_writes_restores_with_its_snapshot(
+        acts in prop::collection::vec(act(), 50..200),
+        node in 0..NODES,
+        position: prop::sample::Index,
+    ) {
+        let mut cluster = Cluster::new(compacting);
+        acts.iter().for_each(|act| cluster.act(act));
+        let Machine { disk, image, .. } = &cluster.machines[node];
+        let whole = Stored::decode(disk).expect("what was written can be read");
+        let length = image + position.index(disk.len() - image + 1);
+        let stored = Stored::decode(&disk[..length]).expect("a cut is never damage");
+        prop_assert_eq!(stored.snapshot(), whole.snapshot());
+        prop_assert!(stored.term() <= whole.term());
+        let (start, last) = (stored.start(), stored.last());
+        let digest = stored.snapshot().map(|head| head.digest());
+        let mut restored = Node::restore(compacting(node), stored).expect("an image");
+        let outputs = restored.step(Input::Tick(Ticks::ZERO));
+        while restored.idle_ticks() == Ticks::ZERO {
+            let _ = restored.step(Input::Tick(Ticks::ZERO));
+        }
+        let Some(Output::Persist(write)) = outputs.first() else { panic!("{outputs:?}") };
+        let image = Stored::decode(&write.encode()).expect("our own bytes");
+        prop_assert_eq!((image.start(), image.last()), (start, last));
+        let status = restored.status();
+        prop_assert_eq!((status.applied, status.committed), (start.index, start.index));
+        if let Some(digest) = digest {
+            prop_assert_eq!(status.digest, digest);
+        }
+    }
+
+    /// A node that takes snapshots, one that takes none, and one that is restored from what the first
+    /// has written at any moment come to the same state at the same entry.
+    #[test]
+    fn a_snapshot_and_the_log_after_it_are_worth_the_whole_log(
+        commands in prop::collection::vec((0..6_u8, 0..5_u64), 1..30),
+        limit in 1..8_u64,
+        trailing in 0..500_u64,
+        budget in 50..2000_u64,
+        restart: prop::sample::Index,
+    ) {
+        let restart = restart.index(commands.len());
+        let mut config = alone();
+        let mut plain = Alone::new(config.clone());
+        config.max_log_entries = limit;
+        config.trailing_log_bytes = trailing;
+        config.step_budget_bytes = budget;
+        let mut compacting = Alone::new(config.clone());
+        for (at, &(key, value)) in commands.iter().enumerate() {
+            plain.command(key, value);
+            compacting.command(key, value);
+            prop_assert_eq!(plain.state(), compacting.state());
+            if at == restart {
+                plain = plain.restart(alone());
+                compacting = compacting.restart(config.clone());
+                prop_assert_eq!(plain.state(), compacting.state());
+            }
+        }
+        let status = compacting.node.status();
+        prop_assert!(status.applied.since(status.snapshot.index) < 2 * limit);
+        prop_assert_eq!(plain.node.status().snapshot.index, Index::ZERO);
+    }
+}
+
+/// The only member of its group, and its disk.
+struct Alone {
+    node: Node,
+    disk: Stored,
+    requests: u64,
+}
+
+fn alone() -> Config {
+    Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found)
+}
+
+impl Alone {
+    fn new(config: Config) -> Self {
+        let node = Node::new(config).expect("a valid configuration");
+        let mut alone = Self { node, disk: Stored::new(), requests: 0 };
+        alone.input(Input::Tick(Ticks::ZERO));
+        alone
+    }
+
+    fn restart(self, config: Config) -> Self {
+        let node = Node::restore(config, self.disk.clone()).expect("an image");
+        let mut alone = Self { node, ..self };
+        alone.input(Input::Tick(Ticks::ZERO));
+        alone
+    }
+
+    /// Values of 0 remove, of 1 clear.
+    fn command(&mut self, key: u8, value: u64) {
+        let request = match value {
+            0 => SCORES.remove(&key).expect("small").into_parts().0,
+            1 => SCORES.clear().into_parts().0,
+            value => SCORES.set(&key, &value).expect("small").into_parts().0,
+        };
+        self.requests += 1;
+        self.input(Input::Request(RequestId::new(self.requests), request));
+    }
+
+    /// One input, and all that the node and its disk then do by themselves.
+    fn input(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.node.step(input) {
+                if let Output::Persist(write) = output {
+                    self.disk.apply(&write).expect("writes come in order");
+                    inputs.push_back(Input::Persisted(write.id()));
+                }
+            }
+            if inputs.is_empty() && self.node.idle_ticks() == Ticks::ZERO {
+                inputs.push_back(Input::Tick(Ticks::ZERO));
+            }
+        }
+    }
+
+    fn state(&self) -> (Index, u64) {
+        (self.node.status().applied, self.node.status().digest)
     }
 }

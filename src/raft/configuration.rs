@@ -498,3 +498,198 @@ impl fmt::Display for ChangeRefusal {
 
 /// What a member counts beyond its metadata.
 const MEMBER_BYTES: u64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::Incarnation;
+
+    fn peer(id: u64) -> Peer {
+        Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) }
+    }
+
+    fn again(id: u64) -> Peer {
+        Peer { id: NodeId::new(id), incarnation: Incarnation::new(id + 100) }
+    }
+
+    fn add(peer: Peer, voter: bool, replaces: Option<u64>) -> MemberChange {
+        let replaces = replaces.map(NodeId::new);
+        MemberChange::Add { peer, metadata: Bytes::default(), voter, replaces }
+    }
+
+    fn of(voters: u64) -> Configuration {
+        Configuration::of_voters((1..=voters).map(peer))
+    }
+
+    fn remove(id: u64) -> MemberChange {
+        MemberChange::Remove(NodeId::new(id))
+    }
+
+    /// What a change leads to in the end, when every learner that waits for it has caught up.
+    fn carried_out(configuration: &Configuration, changes: &[MemberChange]) -> Configuration {
+        let mut configuration =
+            configuration.changed(changes).expect("a possible change").settled();
+        while configuration.promotes() {
+            let ready = waiting(&configuration);
+            configuration = configuration.promoted(&ready).expect("a voter more").settled();
+        }
+        configuration
+    }
+
+    #[test]
+    fn changes_of_voters_go_through_a_joint_configuration_and_others_do_not() {
+        let demote = MemberChange::Demote(NodeId::new(1));
+        let promote = MemberChange::Promote(NodeId::new(1));
+        for (changes, at_once, settled) in [
+            (&[][..], "{n1 n2 n3}", "{n1 n2 n3}"),
+            (&[add(peer(4), true, None)], "{n1 n2 n3 ~n4}", "{n1 n2 n3 ~n4}"),
+            (&[add(peer(4), false, None)], "{n1 n2 n3 ~n4}", "{n1 n2 n3 ~n4}"),
+            (&[remove(1)], "{-n1 n2 n3}", "{n2 n3}"),
+            (&[remove(1), remove(2)], "{-n1 -n2 n3}", "{n3}"),
+            (&[remove(9)], "{n1 n2 n3}", "{n1 n2 n3}"),
+            (core::slice::from_ref(&demote), "{-n1 n2 n3}", "{~n1 n2 n3}"),
+            (&[promote], "{n1 n2 n3}", "{n1 n2 n3}"),
+            (&[demote.clone(), remove(1)], "{-n1 n2 n3}", "{n2 n3}"),
+            (&[add(again(1), true, None)], "{n1#1 ~n1#65 n2 n3}", "{n1#1 ~n1#65 n2 n3}"),
+            (&[add(again(1), false, None)], "{-n1#1 ~n1#65 n2 n3}", "{~n1 n2 n3}"),
+        ] {
+            let changed = of(3).changed(changes).expect("a possible change");
+            assert_eq!(changed.to_string(), at_once, "{changes:?}");
+            assert_eq!(changed.settled().to_string(), settled, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn impossible_changes_are_refused() {
+        let unknown = ChangeRefusal::NoSuchMember { id: NodeId::new(9) };
+        for (changes, because) in [
+            (&[remove(1)][..], ChangeRefusal::NoVoterLeft),
+            (&[remove(1), add(peer(2), true, None)], ChangeRefusal::NoVoterLeft),
+            (&[MemberChange::Demote(NodeId::new(1))], ChangeRefusal::NoVoterLeft),
+            (&[MemberChange::Demote(NodeId::new(9))], unknown),
+            (&[MemberChange::Promote(NodeId::new(9))], unknown),
+        ] {
+            assert_eq!(of(1).changed(changes), Err(because), "{changes:?}");
+        }
+        let many: Vec<MemberChange> = (2..=64).map(|id| add(peer(id), false, None)).collect();
+        assert_eq!(of(1).changed(&many), Err(ChangeRefusal::TooManyMembers));
+        assert!(of(1).changed(&many[1..]).is_ok());
+        let metadata = Bytes::from(alloc::vec![0; 1025]);
+        let long = MemberChange::Add { peer: peer(2), metadata, voter: false, replaces: None };
+        assert_eq!(of(1).changed(&[long]), Err(ChangeRefusal::MetadataTooLong { bytes: 1025 }));
+    }
+
+    #[test]
+    fn whoever_takes_a_place_takes_it_in_the_change_that_makes_it_a_voter() {
+        let with = of(3).changed(&[add(peer(4), true, Some(2))]).expect("a newcomer");
+        assert_eq!(with.to_string(), "{n1 n2 n3 ~n4}");
+        let joint = with.promoted(&[peer(4)]).expect("a voter more");
+        assert_eq!(joint.to_string(), "{n1 -n2 n3 +n4}");
+        assert_eq!(joint.settled().to_string(), "{n1 n3 n4}");
+        let with = of(3).changed(&[add(again(2), true, None)]).expect("a newcomer");
+        let joint = with.promoted(&[again(2)]).expect("a voter more");
+        assert_eq!(joint.to_string(), "{n1 -n2#2 +n2#66 n3}");
+        assert_eq!(joint.settled().voters().collect::<Vec<_>>(), [peer(1), again(2), peer(3)]);
+    }
+
+    #[test]
+    fn a_stranger_that_returns_once_more_takes_the_place_of_its_last_self() {
+        let once = of(3).changed(&[add(again(2), true, None)]).expect("a newcomer");
+        let third = Peer { id: NodeId::new(2), incarnation: Incarnation::new(7) };
+        let twice = once.changed(&[add(third, true, None)]).expect("a newcomer");
+        assert_eq!(twice.incarnations(NodeId::new(2)).collect::<Vec<_>>(), [peer(2), third]);
+    }
+
+    fn change() -> impl Strategy<Value = MemberChange> {
+        let id = || 1..7_u64;
+        prop_oneof![
+            3 => (id(), any::<bool>()).prop_map(|(id, voter)| add(peer(id), voter, None)),
+            1 => (id(), any::<bool>()).prop_map(|(id, voter)| add(again(id), voter, None)),
+            1 => (id(), id()).prop_map(|(id, gone)| add(peer(id), true, Some(gone))),
+            2 => id().prop_map(remove),
+            1 => id().prop_map(|id| MemberChange::Promote(NodeId::new(id))),
+            1 => id().prop_map(|id| MemberChange::Demote(NodeId::new(id))),
+        ]
+    }
+
+    fn waiting(configuration: &Configuration) -> Vec<Peer> {
+        let waits =
+            |member: &Member| matches!(member.standing, Standing::Learner { promote: true, .. });
+        let waiting = configuration.members().filter(|(_, member)| waits(member));
+        waiting.map(|(peer, _)| peer).collect()
+    }
+
+    /// The old voters of what comes of a change are those there were, and what follows when both sides
+    /// have agreed to it is not joint and has the new ones; no node votes in two incarnations.
+    fn follows(before: &Configuration, joint: &Configuration) -> Result<(), TestCaseError> {
+        prop_assert!(joint.old_voters().eq(before.voters()), "{} after {}", joint, before);
+        let settled = joint.settled();
+        prop_assert!(!settled.is_joint());
+        prop_assert!(settled.voters().eq(joint.new_voters()));
+        prop_assert!(settled.voters().next().is_some());
+        if !joint.is_joint() {
+            prop_assert_eq!(&settled, joint);
+        }
+        let ids: BTreeSet<NodeId> = settled.voters().map(|voter| voter.id).collect();
+        prop_assert_eq!(ids.len(), settled.voters().count(), "twice in {}", settled);
+        let bytes = postcard::to_allocvec(joint).expect("plain data");
+        prop_assert_eq!(postcard::from_bytes::<Configuration>(&bytes), Ok(joint.clone()));
+        Ok(())
+    }
+
+    /// Whether any majority of the one set of voters shares a voter with any of the other.
+    fn overlap(some: &BTreeSet<Peer>, others: &BTreeSet<Peer>) -> bool {
+        let both = some.intersection(others).count();
+        let all = some.union(others).count();
+        // The smallest majorities are as far apart as they can be.
+        let needed = (some.len() / 2 + 1) + (others.len() / 2 + 1);
+        both > 0 && needed > all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// Whatever is asked for, and whoever is promoted then: see [`follows`].
+        #[test]
+        fn every_change_keeps_what_a_configuration_must_be(
+            rounds in prop::collection::vec(prop::collection::vec(change(), 1..4), 1..6),
+        ) {
+            let mut configuration = of(3);
+            for changes in &rounds {
+                let Ok(joint) = configuration.changed(changes) else { continue };
+                follows(&configuration, &joint)?;
+                configuration = joint.settled();
+                let Ok(joint) = configuration.promoted(&waiting(&configuration)) else { continue };
+                follows(&configuration, &joint)?;
+                configuration = joint.settled();
+                prop_assert!(!configuration.promotes());
+            }
+        }
+
+        /// One member more or less at a time is a way to the same as all at once; and then even the
+        /// quorums of one configuration and the next overlap.
+        #[test]
+        fn single_steps_lead_where_one_change_does(
+            added in prop::collection::btree_set(4..8_u64, 0..4),
+            gone in prop::collection::btree_set(1..4_u64, 0..3),
+        ) {
+            let steps: Vec<MemberChange> = added
+                .iter()
+                .map(|&id| add(peer(id), true, None))
+                .chain(gone.iter().map(|&id| remove(id)))
+                .collect();
+            let mut by_steps = of(3);
+            for step in &steps {
+                let before: BTreeSet<Peer> = by_steps.voters().collect();
+                by_steps = carried_out(&by_steps, core::slice::from_ref(step));
+                prop_assert!(overlap(&before, &by_steps.voters().collect()));
+            }
+            prop_assert_eq!(by_steps, carried_out(&of(3), &steps));
+        }
+    }
+}

@@ -343,6 +343,9 @@ const SPARE_FLIGHTS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raft::entries::Payload;
+    use crate::raft::log::Log;
+    use crate::types::{EntryId, Term};
 
     fn index(index: u64) -> Index {
         Index::new(index)
@@ -414,5 +417,56 @@ mod tests {
         assert!(!progress.on_conflict(index(3), index(1)));
         assert!(progress.on_conflict(index(5), index(1)));
         assert_eq!(progress.next_index(), index(4));
+    }
+
+    fn log(terms: &[u64]) -> Log {
+        let mut log = Log::default();
+        for &term in terms {
+            log.append(Term::new(term), Payload::Noop);
+        }
+        log
+    }
+
+    /// How many probes it takes to find the last shared entry, and which that is.
+    fn probe(leader: &[u64], follower: &[u64]) -> (usize, u64) {
+        let (leader, follower) = (log(leader), log(follower));
+        let mut progress = Progress::new(leader.last().index, 0);
+        for probes in 1.. {
+            let previous = progress.next_index().previous();
+            progress.on_sent(previous, 0, 1);
+            let term = leader.term_at(previous).expect("the logs go back to their beginning");
+            if follower.holds(EntryId::new(previous, term)) {
+                return (probes, previous.get());
+            }
+            let hint = follower.last_not_above(previous, term).expect("it goes back so far");
+            let shared = leader.last_not_above(hint.index.min(previous.previous()), hint.term);
+            let shared = shared.expect("it goes back so far").index;
+            assert!(progress.on_conflict(previous, shared), "the answer to what was sent");
+        }
+        unreachable!("the beginning is shared")
+    }
+
+    /// Raft §5.3, Figure 7, and how a conflict passes over whole terms at a time.
+    #[test]
+    fn the_last_shared_entry_is_found_in_a_few_probes_whatever_the_logs() {
+        let figure_7 = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
+        for (leader, follower, expected) in [
+            (&figure_7[..], &[1, 1, 1, 4, 4, 5, 5, 6, 6][..], (2, 9)),
+            (&figure_7, &[1, 1, 1, 4], (2, 4)),
+            (&figure_7, &[1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6], (1, 10)),
+            (&figure_7, &[1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7], (1, 10)),
+            (&figure_7, &[1, 1, 1, 4, 4, 4, 4], (2, 5)),
+            (&figure_7, &[1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3], (2, 3)),
+            (&[1, 2, 2, 4, 4, 4, 4], &[1, 2, 2, 4, 4, 4, 4, 4, 4], (1, 7)),
+            (&[1, 3, 3, 3, 5, 5, 5, 5, 5], &[1, 3, 3, 3, 3, 4, 4, 4, 4], (2, 4)),
+            (&[1, 2, 3, 4, 5, 6, 7], &[1, 1, 1, 1, 1, 1, 1], (2, 1)),
+            (&[1, 1, 1, 1, 1, 9], &[1, 2, 3, 4, 5, 6], (3, 1)),
+            (&[1, 2, 2, 2, 6, 6], &[1, 2, 3, 3, 5, 5], (3, 2)),
+            (&[1, 4, 4, 7, 7, 7], &[1, 2, 2, 5, 5, 5], (3, 1)),
+            (&[5, 5, 5], &[], (2, 0)),
+            (&[5, 5, 5], &[1, 1, 1, 1], (2, 0)),
+        ] {
+            assert_eq!(probe(leader, follower), expected, "{leader:?} {follower:?}");
+        }
     }
 }

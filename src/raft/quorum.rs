@@ -42,6 +42,8 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::bytes::Bytes;
+    use crate::raft::configuration::{Afterwards, Member, Standing};
     use crate::types::{Incarnation, NodeId};
 
     fn reached_by(values: &[u64]) -> u64 {
@@ -75,6 +77,69 @@ mod tests {
                 .collect();
             for a in &sets {
                 assert!(sets.iter().all(|b| a & b != 0), "{voters} voters, {a:b}");
+            }
+        }
+    }
+
+    /// A configuration in which each member counts among the old voters, the new, both or neither.
+    fn of_sides(sides: &[(bool, bool, u64)]) -> Configuration {
+        let members: Vec<(Peer, Member)> = (0..)
+            .zip(sides)
+            .map(|(id, &(old, new, _))| {
+                let standing = match (old, new) {
+                    (true, true) => Standing::Voter,
+                    (false, true) => Standing::Incoming,
+                    (true, false) => Standing::Outgoing { then: Afterwards::Gone },
+                    (false, false) => Standing::Learner { promote: false, replaces: None },
+                };
+                let peer = Peer { id: NodeId::new(id), incarnation: Incarnation::new(0) };
+                (peer, Member { standing, metadata: Bytes::default() })
+            })
+            .collect();
+        let bytes = postcard::to_allocvec(&(1_u8, members)).expect("plain data");
+        postcard::from_bytes(&bytes).expect("both sides have voters")
+    }
+
+    fn at(peer: Peer) -> usize {
+        usize::try_from(peer.id.get()).expect("a small id")
+    }
+
+    /// Whether more than half of those that `counts` picks have come to `value`; true of nobody.
+    fn more_than_half(
+        sides: &[(bool, bool, u64)],
+        counts: impl Fn(&(bool, bool, u64)) -> bool,
+        value: u64,
+    ) -> bool {
+        let voters = sides.iter().filter(|side| counts(side));
+        let (all, there) = voters
+            .fold((0, 0), |(all, there), side| (all + 1, there + usize::from(side.2 >= value)));
+        all == 0 || 2 * there > all
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(50_000))]
+
+        #[test]
+        fn a_joint_quorum_is_what_counting_both_sides_one_by_one_gives(
+            sides in proptest::collection::vec(proptest::prelude::any::<(bool, bool)>(), 1..10),
+            values in proptest::collection::vec(0..12_u64, 10),
+        ) {
+            let mut sides: Vec<(bool, bool, u64)> =
+                sides.iter().zip(&values).map(|(&(old, new), &value)| (old, new, value)).collect();
+            // There are voters on both sides.
+            let last = sides.len() - 1;
+            sides[0].0 = true;
+            sides[last].1 = true;
+            let configuration = of_sides(&sides);
+            let both = |value| {
+                more_than_half(&sides, |side| side.0, value)
+                    && more_than_half(&sides, |side| side.1, value)
+            };
+            let expected = (0..12).rev().find(|&value| both(value)).expect("all have come to 0");
+            proptest::prop_assert_eq!(reached(&configuration, |peer| values[at(peer)]), expected);
+            for asked in 1..12 {
+                let holds = configuration.is_quorum(|peer| values[at(peer)] >= asked);
+                proptest::prop_assert_eq!(holds, both(asked), "{} of {:?}", asked, sides);
             }
         }
     }

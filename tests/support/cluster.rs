@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hamok::{
-    Birth, Codec, Config, EncodeError, Incarnation, Input, Map, NodeId, Output, Request, RequestId,
-    Role, Status, Ticks, ValueError, Write,
+    Birth, Codec, Config, EncodeError, Incarnation, Input, Map, NodeId, Output, Peer, Request,
+    RequestId, Role, Status, Stored, Ticks, ValueError, Write,
 };
 
 use super::machine::{Machine, Speed};
@@ -58,6 +58,11 @@ impl Cluster {
         self.machine(id).node().unwrap_or_else(|| panic!("{id} is down")).status()
     }
 
+    /// What a restart of a machine would find.
+    pub(crate) fn stored(&self, id: NodeId) -> Stored {
+        self.machine(id).stored()
+    }
+
     pub(super) fn ids(&self) -> Vec<NodeId> {
         self.machines.keys().copied().collect()
     }
@@ -90,9 +95,57 @@ impl Cluster {
         }
     }
 
+    /// Adds a machine that is to join the group of `contacts`, configured like the first but for what
+    /// `configure` changes. Not started yet.
+    pub(super) fn add_newcomer(
+        &mut self,
+        id: NodeId,
+        contacts: Vec<NodeId>,
+        voter: bool,
+        configure: impl Fn(&mut Config),
+    ) {
+        let like = self.machines.values().next().expect("a group to join");
+        let mut config = like.config.clone();
+        config.id = id;
+        config.incarnation = Incarnation::new(id.get() * 16 + 1);
+        config.birth = Birth::Join { contacts, voter };
+        configure(&mut config);
+        let before = self.machines.insert(id, Machine::new(config));
+        assert!(before.is_none(), "{id} is there already");
+    }
+
+    /// Changes what a machine is configured to from its next start on.
+    pub(super) fn configure(&mut self, id: NodeId, configure: impl Fn(&mut Config)) {
+        configure(&mut self.machine_mut(id).config);
+    }
+
+    /// The incarnation under which a machine runs, or would start anew.
+    pub(super) fn peer(&self, id: NodeId) -> Peer {
+        let known = self.machines.get(&id).map(|machine| machine.config.incarnation);
+        Peer { id, incarnation: known.unwrap_or(Incarnation::new(id.get() * 16 + 1)) }
+    }
+
     pub(super) fn start(&mut self, id: NodeId) {
-        self.machine_mut(id).start();
+        if let Err(because) = self.machine_mut(id).start() {
+            return self.transcript.note(format!("{id} cannot be restored: {because}"));
+        }
         self.feed(id, Input::Tick(Ticks::ZERO));
+    }
+
+    pub(super) fn fail(&mut self, id: NodeId) {
+        let failed = self.machine_mut(id).fail();
+        self.feed(id, failed);
+    }
+
+    pub(super) fn lose(&mut self, id: NodeId, count: usize) {
+        self.machine_mut(id).lose(count);
+    }
+
+    pub(super) fn recover(&mut self, id: NodeId, others: &[NodeId]) {
+        let members = others.iter().chain([&id]).map(|&member| self.peer(member)).collect();
+        if let Err(because) = self.machine_mut(id).recover(members) {
+            self.transcript.note(format!("{id} cannot be recovered: {because}"));
+        }
     }
 
     pub(super) fn crash(&mut self, id: NodeId, kept: usize, torn: bool) -> Vec<Write> {

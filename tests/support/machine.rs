@@ -2,12 +2,16 @@
 
 use std::collections::VecDeque;
 
-use hamok::{Config, Incarnation, Input, Node, Output, Stored, Ticks, Write, WriteId};
+use hamok::{
+    Config, Incarnation, Input, Node, Output, Peer, RestoreError, Stored, Ticks, Write, WriteId,
+};
 
 pub(crate) struct Machine {
     pub(crate) config: Config,
     node: Option<Node>,
     disk: Disk,
+    /// What a recovery has made of the disk: the next start is from this.
+    recovered: Option<Stored>,
     speed: Speed,
     /// How many ticks have passed here.
     clock: u64,
@@ -24,32 +28,42 @@ pub(crate) enum Speed {
     Held,
 }
 
-/// A file, and the writes that are not in it yet, each with the tick it was asked at.
+/// A file, record by record, and the writes that are not in it yet, each with the tick it was asked at.
 #[derive(Default)]
 struct Disk {
-    file: Vec<u8>,
+    file: Vec<Vec<u8>>,
     unconfirmed: VecDeque<(u64, Write)>,
 }
 
 impl Machine {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, node: None, disk: Disk::default(), speed: Speed::Fast, clock: 0 }
+        Self {
+            config,
+            node: None,
+            disk: Disk::default(),
+            recovered: None,
+            speed: Speed::Fast,
+            clock: 0,
+        }
     }
 
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.as_ref()
     }
 
-    /// Creates the node, or restores it when something is stored.
-    pub(crate) fn start(&mut self) {
+    /// Creates the node, or restores it when something is stored that can be restored from.
+    pub(crate) fn start(&mut self) -> Result<(), RestoreError> {
         assert!(self.node.is_none(), "{} runs already", self.config.id);
         let config = self.config.clone();
-        let node = if self.disk.file.is_empty() {
+        let node = if let Some(recovered) = self.recovered.take() {
+            Node::restore(config, recovered)?
+        } else if self.disk.file.is_empty() {
             Node::new(config).expect("a script's configuration is valid")
         } else {
-            Node::restore(config, self.stored()).expect("the image belongs to this node")
+            Node::restore(config, self.stored())?
         };
         self.node = Some(node);
+        Ok(())
     }
 
     /// Stops the node. Of its unconfirmed writes the first `kept` have reached the file, and half of
@@ -63,7 +77,7 @@ impl Machine {
         let lost: Vec<Write> = self.disk.unconfirmed.drain(..).map(|(_, write)| write).collect();
         if let Some(write) = lost.first().filter(|write| torn && !write.starts_file()) {
             let bytes = write.encode();
-            self.disk.file.extend_from_slice(&bytes[..bytes.len() / 2]);
+            self.disk.file.push(bytes[..bytes.len() / 2].to_vec());
         }
         lost
     }
@@ -75,9 +89,24 @@ impl Machine {
         self.config.incarnation = Incarnation::new(self.config.incarnation.get() + 1);
     }
 
+    /// The disk loses the last `count` records of its file although it has confirmed them.
+    pub(crate) fn lose(&mut self, count: usize) {
+        assert!(self.node.is_none(), "{} still runs", self.config.id);
+        let kept = self.disk.file.len().checked_sub(count);
+        self.disk.file.truncate(kept.expect("so many records are there"));
+    }
+
+    /// Makes the disk that of a new group with these members.
+    pub(crate) fn recover(&mut self, members: Vec<Peer>) -> Result<(), RestoreError> {
+        assert!(self.node.is_none(), "{} still runs", self.config.id);
+        self.recovered = Some(Node::recover(self.stored(), members)?);
+        Ok(())
+    }
+
     /// What a restart would find.
     pub(crate) fn stored(&self) -> Stored {
-        Stored::decode(&self.disk.file).expect("a crash leaves a file that can be restored")
+        let file = self.disk.file.concat();
+        Stored::decode(&file).expect("a crash leaves a file that can be read")
     }
 
     pub(crate) fn set_speed(&mut self, speed: Speed) {
@@ -115,6 +144,13 @@ impl Machine {
         Some(Input::Persisted(last))
     }
 
+    /// The next write fails, and all after it with it.
+    pub(crate) fn fail(&mut self) -> Input {
+        let (_, write) = self.disk.unconfirmed.pop_front().expect("a write is under way");
+        self.disk.unconfirmed.clear();
+        Input::PersistFailed(write.id())
+    }
+
     fn confirm_due(&mut self) -> Option<WriteId> {
         let asked = self.disk.unconfirmed.front()?.0;
         match self.speed {
@@ -131,7 +167,7 @@ impl Disk {
         if write.starts_file() {
             self.file.clear();
         }
-        self.file.extend_from_slice(&write.encode());
+        self.file.extend(write.frames());
         Some(write.id())
     }
 }

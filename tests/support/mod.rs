@@ -7,7 +7,10 @@
 mod cluster;
 mod machine;
 mod network;
+mod report;
+mod request;
 mod script;
+mod settings;
 mod transcript;
 
 pub(crate) use cluster::Cluster;

@@ -7,9 +7,13 @@
 //! |---|---|
 //! | `nodes 3 [key=value …]` | sets up machines that are to meet; not started yet |
 //! | `group 3 [key=value …]` | the same, started and settled without showing it: n1 leads, all have met |
+//! | `configure 1 key=value …` | changes the settings of one machine from its next start on |
+//! | `join 4 [learner] [contact=2] [key=value …]` | a machine that is to join; started at once |
 //! | `start 1`, `restart 1` | creates a node, or restores it from its disk |
 //! | `crash 1 [keep N] [torn]` | of the unconfirmed writes N have reached the disk, and half of one more |
 //! | `wipe 1` | the disk of a machine that is down is lost; it returns as another incarnation |
+//! | `lose 1 N` | the disk of a machine that is down loses its last N records, confirmed or not |
+//! | `recover 1 [2 …]` | the next start of a machine that is down is as a new group, of these members |
 //! | `tick 1 5` | time passes for a node, in one input |
 //! | `campaign 1` | time passes for a node, tick by tick, until it stands for election |
 //! | `elect 1` | a node stands until it leads, and nothing arrives but what elections need |
@@ -21,22 +25,27 @@
 //! | `cut 1 2`, `cut-one-way 1 2`, `isolate 1`, `heal` | links |
 //! | `disk 1 held`, `disk 1 slow 7`, `disk 1 fast` | when a disk confirms |
 //! | `confirm 1 [N]` | a held disk confirms its next writes, or all |
+//! | `fail 1` | the next write of a held disk fails, and all after it with it |
 //! | `request 1 set k v [timeout=5] [in=3/1/1]` | a request; `in` is session, sequence, answered below |
+//! | `request 1 change +4 +5/2 ~6 -3 promote 6 demote 2` | of the members: n5 takes the place of n2, n6 learns |
+//! | `request 1 leave`, `request 1 join [learner]`, `request 1 transfer [3]` | of this node, of leadership |
 //! | `show events replies persists sends Kind …` | what is shown from here on; `show nothing` |
+//! | `show elections members transfers snapshots storage changes logs drops` | some of the events |
 //! | `quietly …` | any other command, showing nothing |
 //! | `status 1`, `stored 1`, `map 1` | what a node says, what its disk holds, its copy of the map |
+//! | `members 1`, `log 1` | what it says of the members, and of its log, snapshot and format version |
+//! | `image 1` | what the snapshot on its disk covers, and the log after it |
 //! | `same` | checks that all nodes that run have applied the same and are in the same state |
 
 use std::collections::BTreeSet;
 
-use hamok::{
-    Call, Config, Index, Input, NodeId, Request, Sequence, SessionId, Status, Ticks, open_session,
-    sync,
-};
+use hamok::{Input, NodeId, Ticks};
 
 use super::cluster::{Cluster, MAP};
 use super::machine::Speed;
 use super::network::Choice;
+use super::report;
+use super::settings::configure;
 
 impl Cluster {
     /// Carries out a script.
@@ -58,13 +67,22 @@ impl Cluster {
         match verb {
             "quietly" => self.silently(|cluster| cluster.command(rest)),
             "nodes" | "group" => self.set_up(verb, &words),
-            "start" | "restart" | "wipe" | "campaign" | "elect" | "isolate" | "status"
-            | "stored" | "map" => {
+            "start" | "restart" | "wipe" | "campaign" | "elect" | "isolate" | "fail" | "status"
+            | "members" | "log" | "stored" | "image" | "map" => {
                 for id in self.named(words[0]) {
                     self.on_node(verb, id);
                 }
             }
+            "configure" => self.configure(node(words[0]), |config| {
+                words[1..].iter().for_each(|word| configure(config, word));
+            }),
+            "join" => self.on_join(&words),
             "crash" => self.on_crash(&words),
+            "lose" => self.lose(node(words[0]), count(words[1])),
+            "recover" => {
+                let ids: Vec<NodeId> = words.iter().map(|word| node(word)).collect();
+                self.recover(ids[0], &ids[1..]);
+            }
             "tick" => {
                 for id in self.named(words[0]) {
                     self.feed(id, Input::Tick(Ticks::new(number(words[1]))));
@@ -80,7 +98,10 @@ impl Cluster {
             "cut" | "cut-one-way" => self.on_cut(verb, &words),
             "heal" => self.network.heal(),
             "disk" | "confirm" => self.on_disk(verb, &words),
-            "request" => self.request(node(words[0]), request(&words[1..])),
+            "request" => {
+                let request = self.parse_request(&words[1..]);
+                self.request(node(words[0]), request);
+            }
             "show" => {
                 let what = words.iter().filter(|word| **word != "nothing");
                 self.transcript.show_only(what.map(ToString::to_string).collect());
@@ -124,12 +145,16 @@ impl Cluster {
                     self.network.cut(other, id);
                 }
             }
-            "status" if self.machine(id).node().is_none() => {
+            "fail" => self.fail(id),
+            "status" | "members" | "log" if self.machine(id).node().is_none() => {
                 self.transcript.note(format!("{id} is down"));
             }
-            "status" => self.transcript.note(describe(&self.status(id))),
+            "status" => self.transcript.note(report::role(&self.status(id))),
+            "members" => self.transcript.note(report::members(&self.status(id))),
+            "log" => self.transcript.note(report::log(&self.status(id))),
+            "image" => self.transcript.note(report::image(id, &self.stored(id))),
             "stored" => {
-                let stored = self.machine(id).stored();
+                let stored = self.stored(id);
                 let vote = stored.vote().map_or("nobody".into(), |peer| peer.id.to_string());
                 let (life, term, last) = (stored.life(), stored.term(), stored.last());
                 self.transcript
@@ -146,6 +171,25 @@ impl Cluster {
             }
             unknown => unreachable!("{unknown} is not about a node"),
         }
+    }
+
+    fn on_join(&mut self, words: &[&str]) {
+        let mut contacts = Vec::new();
+        let mut settings = Vec::new();
+        for word in words[1..].iter().filter(|word| **word != "learner") {
+            match word.strip_prefix("contact=") {
+                Some(contact) => contacts.push(node(contact)),
+                None => settings.push(*word),
+            }
+        }
+        if contacts.is_empty() {
+            contacts.push(NodeId::new(1));
+        }
+        let id = node(words[0]);
+        self.add_newcomer(id, contacts, !words.contains(&"learner"), |config| {
+            settings.iter().for_each(|word| configure(config, word));
+        });
+        self.start(id);
     }
 
     fn on_crash(&mut self, words: &[&str]) {
@@ -208,16 +252,6 @@ impl Cluster {
     }
 }
 
-fn describe(status: &Status) -> String {
-    let Status { role, term, last, durable, committed, applied, .. } = status;
-    let id = status.identity.peer.id;
-    let leader = status.leader.map_or("unknown".into(), |leader| leader.to_string());
-    format!(
-        "{id} {role} in {term}, leader {leader}, last {last}, durable {durable}, \
-         committed {committed}, applied {applied}"
-    )
-}
-
 fn choice(words: &[&str]) -> Choice {
     let end = |word: &&str| (*word != "all").then(|| node(word));
     let kind = words.get(2..).and_then(|rest| rest.iter().find(|word| **word != "first"));
@@ -229,73 +263,14 @@ fn choice(words: &[&str]) -> Choice {
     }
 }
 
-fn request(words: &[&str]) -> Request {
-    let options = words.iter().position(|word| word.contains('=')).unwrap_or(words.len());
-    let (what, options) = words.split_at(options);
-    let mut request = operation(what);
-    for option in options {
-        request = match option.split_once('=').expect("an option has a value") {
-            ("timeout", ticks) => request.with_timeout(Ticks::new(number(ticks))),
-            ("in", place) => {
-                let place: Vec<u64> = place.split('/').map(number).collect();
-                let session = SessionId::new(Index::new(place[0]));
-                request.in_session(session, Sequence::new(place[1]), Sequence::new(place[2]))
-            }
-            (unknown, _) => panic!("no such option: {unknown}"),
-        };
-    }
-    request
-}
-
-fn operation(words: &[&str]) -> Request {
-    let text = |at: usize| words[at].to_owned();
-    match words {
-        ["set", ..] => only(MAP.set(&text(1), &text(2))),
-        ["insert", ..] => only(MAP.insert(&text(1), &text(2))),
-        ["update-if", ..] => only(MAP.update_if(&text(1), &text(2), &text(3))),
-        ["remove", ..] => only(MAP.remove(&text(1))),
-        ["clear"] => only(Ok::<_, hamok::EncodeError>(MAP.clear())),
-        ["big", size] => only(MAP.set(&"big".to_owned(), &"x".repeat(count(size)))),
-        ["read", ..] => only(MAP.read(&text(1))),
-        ["sync"] => sync().into_parts().0,
-        ["open-session"] => open_session().into_parts().0,
-        unknown => panic!("no such request: {unknown:?}"),
-    }
-}
-
-fn only<R>(call: Result<Call<R>, hamok::EncodeError>) -> Request {
-    call.expect("short text can be encoded").into_parts().0
-}
-
-fn configure(config: &mut Config, word: &str) {
-    let (key, value) = word.split_once('=').expect("a setting has a value");
-    let value = number(value);
-    match key {
-        "seed" => config.seed = value,
-        "election" => config.election_timeout = Ticks::new(value),
-        "heartbeat" => config.heartbeat_interval = Ticks::new(value),
-        "timeout" => config.request_timeout = Ticks::new(value),
-        "message-bytes" => config.max_message_bytes = value,
-        "entry-bytes" => config.max_entry_bytes = value,
-        "uncommitted-bytes" => config.max_uncommitted_bytes = value,
-        "inflight" => config.max_inflight_messages = value,
-        "pending" => config.max_pending_requests = value,
-        "window" => config.sessions.window = value,
-        "session-lifetime" => config.sessions.lifetime_entries = value,
-        "step-bytes" => config.step_budget_bytes = value,
-        "verbose" => config.verbose = value == 1,
-        unknown => panic!("no such setting: {unknown}"),
-    }
-}
-
-fn node(word: &str) -> NodeId {
+pub(super) fn node(word: &str) -> NodeId {
     NodeId::new(number(word))
 }
 
-fn number(word: &str) -> u64 {
+pub(super) fn number(word: &str) -> u64 {
     word.parse().unwrap_or_else(|_| panic!("{word} is not a number"))
 }
 
-fn count(word: &str) -> usize {
+pub(super) fn count(word: &str) -> usize {
     word.parse().unwrap_or_else(|_| panic!("{word} is not a count"))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
-use hamok::{NodeId, Output};
+use hamok::{Event, NodeId, Output};
 
 /// The commands and, indented below each, what came of it.
 pub(crate) struct Transcript {
@@ -21,7 +21,8 @@ impl Transcript {
         &self.text
     }
 
-    /// Chooses what is shown: `events`, `replies`, `persists`, `sends`, or envelopes by their kind.
+    /// Chooses what is shown: `events` or some of them by their topic, `replies`, `persists`, `sends`,
+    /// or envelopes by their kind.
     pub(crate) fn show_only(&mut self, what: BTreeSet<String>) -> BTreeSet<String> {
         std::mem::replace(&mut self.shown, what)
     }
@@ -40,10 +41,49 @@ impl Transcript {
             Output::Send(envelope) if shown("sends") || shown(envelope.kind()) => {
                 self.note(envelope);
             }
-            Output::Event(event) if shown("events") => self.note(format!("{node}: {event}")),
+            Output::Event(event) if shown("events") || shown(topic(event)) => {
+                self.note(format!("{node}: {event}"));
+            }
             Output::Reply(_) if shown("replies") => self.note(format!("{node}: {output}")),
             Output::Persist(_) if shown("persists") => self.note(format!("{node}: {output}")),
             Output::Send(_) | Output::Event(_) | Output::Reply(_) | Output::Persist(_) => {}
         }
+    }
+}
+
+/// What an event is about, for scripts that show only that.
+fn topic(event: &Event) -> &'static str {
+    match event {
+        Event::RoleChanged { .. } | Event::LeaderChanged { .. } | Event::VoteRefused { .. } => {
+            "elections"
+        }
+        Event::GroupFounded { .. }
+        | Event::GroupEntered { .. }
+        | Event::GroupExists { .. }
+        | Event::MembersChanged { .. }
+        | Event::Removed { .. }
+        | Event::JoinAsked { .. }
+        | Event::JoinRefused { .. } => "members",
+        Event::TransferBegan { .. } | Event::TransferFailed { .. } => "transfers",
+        Event::SnapshotTaken { .. }
+        | Event::SnapshotSent { .. }
+        | Event::SnapshotInstalled { .. }
+        | Event::SnapshotRefused { .. }
+        | Event::SnapshotLoaded { .. }
+        | Event::Restored { .. } => "snapshots",
+        Event::StorageFailed { .. } | Event::StorageLost { .. } | Event::ConfirmationIgnored => {
+            "storage"
+        }
+        Event::Changed(_)
+        | Event::SessionExpired { .. }
+        | Event::CommandUnreadable { .. }
+        | Event::CommandTooNew { .. } => "changes",
+        Event::AppendRefused { .. } | Event::LogTruncated { .. } => "logs",
+        Event::EnvelopeDropped { .. } => "drops",
+        Event::PeerStarted { .. }
+        | Event::Committed { .. }
+        | Event::Applied { .. }
+        | Event::RequestIdInUse { .. }
+        | _ => "others",
     }
 }
