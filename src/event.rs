@@ -173,7 +173,8 @@ pub enum Event {
         /// Where it stands.
         index: Index,
     },
-    /// A committed command is of a newer version than this node knows. The node stops applying.
+    /// A committed command, or the state in a snapshot, is of a newer version than this node knows. The
+    /// node stops applying.
     CommandTooNew {
         /// Where it stands.
         index: Index,

@@ -198,6 +198,9 @@ pub enum NotExecuted {
     NoLeader,
     /// A queue was full, here or at the leader.
     Busy,
+    /// This node met something that it cannot apply ([`Status::halted`](crate::Status)): it can run
+    /// nothing and answer nothing. Ask another.
+    Halted,
     /// The leader declined, and says why.
     Declined(TaskRefusal),
     /// The command is larger than one log entry may be.
@@ -249,6 +252,7 @@ impl fmt::Display for NotExecuted {
             Self::NoGroup => f.write_str("the node belongs to no group"),
             Self::NoLeader => f.write_str("no leader"),
             Self::Busy => f.write_str("busy"),
+            Self::Halted => f.write_str("this node has stopped applying"),
             Self::Declined(because) => write!(f, "declined: {because}"),
             Self::TooLarge { bytes, limit } => {
                 write!(f, "{bytes} bytes are more than an entry may have ({limit})")

@@ -106,7 +106,10 @@ impl Node {
             Input::Receive(envelope) => self.raft.receive(envelope),
             Input::Persisted(id) => self.raft.on_persisted(id),
             Input::PersistFailed(id) => self.raft.on_persist_failed(id),
-            Input::Request(id, request) => self.requests.on_request(id, request, self.now),
+            Input::Request(id, request) => {
+                let halted = self.state.is_halted();
+                self.requests.on_request(id, request, self.now, halted);
+            }
         }
         self.settle(&mut outputs);
         outputs

@@ -177,6 +177,11 @@ impl StateMachine {
         }
         self.store.discard(before.into_waste());
         emit(raft, Event::SnapshotLoaded { last: head.last });
+        let version = head.configuration.version();
+        if version > self.limits.newest_version {
+            self.halted = true;
+            emit(raft, Event::CommandTooNew { index: head.last.index, version });
+        }
         requests.on_restored(head.last.index, &self.store);
         requests.serve_reads(head.last.index, &self.store);
     }

@@ -31,6 +31,8 @@ pub(super) struct Leader {
     /// The first entry of this term.
     pub(super) first: Index,
     pub(super) uncommitted_bytes: u64,
+    /// The last task that came from each node.
+    pub(super) tasks: BTreeMap<NodeId, (Identity, u64)>,
     /// Who waits for the change of the members under way.
     pub(super) change_asked_by: Option<TaskAsker>,
     /// Who is to be told, once that is committed, that it is no member any more.
@@ -93,6 +95,7 @@ impl Raft {
             reads: Reads::default(),
             first: last.next(),
             uncommitted_bytes,
+            tasks: BTreeMap::new(),
             change_asked_by: None,
             dismissed: Vec::new(),
             applicants: BTreeMap::new(),

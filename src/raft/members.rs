@@ -77,10 +77,21 @@ impl Raft {
         if !self.membership.configuration().contains(from.peer) {
             return self.answer_stranger(from);
         }
-        if matches!(self.role, Role::Leader(_)) {
+        // One that comes late, or again, could undo what was done since.
+        let news = match &mut self.role {
+            Role::Leader(leader) => {
+                let last = leader.tasks.entry(from.peer.id).or_insert((from, 0));
+                let news = last.0 != from || last.1 < number;
+                if news {
+                    *last = (from, number);
+                }
+                news
+            }
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
+        };
+        if news {
             self.on_task(Some(from), number, task);
         } else {
-            // Whoever asked asks again.
             self.drop_envelope(from, DropReason::Unexpected);
         }
     }

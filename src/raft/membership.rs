@@ -43,6 +43,18 @@ impl Membership {
         (*at, configuration)
     }
 
+    /// The configuration in force at `index` and those since then: which of them is in force in the end
+    /// is not known before they are committed.
+    pub(super) fn since(&self, index: Index) -> impl Iterator<Item = &Configuration> {
+        let count = self.history.partition_point(|(at, _)| *at <= index);
+        self.history[count.saturating_sub(1)..].iter().map(|(_, configuration)| &**configuration)
+    }
+
+    /// Whether any configuration that is known of named this node.
+    pub(super) fn ever_named(&self) -> bool {
+        self.history.iter().any(|(_, configuration)| configuration.contains(self.me))
+    }
+
     /// The members but for this node, learners included, in order of their ids.
     pub(super) fn others(&self) -> Arc<[Peer]> {
         Arc::clone(&self.others)

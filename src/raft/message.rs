@@ -194,6 +194,8 @@ pub(crate) enum TaskOutcome {
     Refused(TaskRefusal),
     /// Something else is under way; the task may be asked for again.
     Later,
+    /// It may be so yet.
+    Unknown,
 }
 
 /// Why a leader did not do what it was asked to.
@@ -375,6 +377,7 @@ impl Message {
                 TaskOutcome::Done(index) => write!(f, " #{number} done at {index}"),
                 TaskOutcome::Refused(because) => write!(f, " #{number} refused: {because}"),
                 TaskOutcome::Later => write!(f, " #{number} later"),
+                TaskOutcome::Unknown => write!(f, " #{number} unknown"),
             },
             Self::Hello { .. }
             | Self::HelloReply { .. }

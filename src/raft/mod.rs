@@ -217,13 +217,14 @@ impl Raft {
         // be lost, and nobody then knows of this node.
         let (_, committed) = raft.membership.at(raft.commit);
         let latest = raft.membership.configuration();
-        let named = committed.contains(peer) || latest.is_voter(peer);
+        let newcomer = latest.contains(peer) && !latest.is_voter(peer) && !committed.contains(peer);
+        let joins = hard.group.is_none() || newcomer || !raft.membership.ever_named();
         let said = latest.member(peer).map(|me| &me.metadata);
         let silent = raft.config.metadata.is_empty();
         if hard.removed.is_some() {
             return raft; // It stays so until the application wishes otherwise.
         }
-        if hard.group.is_none() || !raft.is_member() || !named {
+        if joins {
             raft.be_born();
         } else if !silent && said != Some(&raft.config.metadata) {
             raft.reintroduce();
@@ -375,8 +376,7 @@ impl Raft {
     fn may_campaign(&self) -> bool {
         // Raft thesis §4.2.2: one whose own log ends its vote may still be needed, as the one with the
         // longest log, until that is committed.
-        let votes = |configuration: &Configuration| configuration.is_voter(self.me.peer);
-        (votes(self.membership.configuration()) || votes(self.membership.at(self.commit).1))
+        self.membership.since(self.commit).any(|configuration| configuration.is_voter(self.me.peer))
             && self.hard.removed.is_none()
             && !self.halted
             && self.hard.term < Term::MAX

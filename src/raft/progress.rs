@@ -186,6 +186,10 @@ impl Progress {
             return None;
         }
         let before = sending.arrived.replace(pieces);
+        if pieces == 0 && before.unwrap_or(0) == 0 {
+            // It does not take the first one. Perhaps in the next round.
+            return before.is_none().then_some(0);
+        }
         if before.is_none() || pieces == 0 || pieces > sending.next {
             sending.go_on_from(pieces);
         } else {

@@ -105,7 +105,12 @@ impl Raft {
         self.counters.transfers_failed += 1;
         self.emit(Event::TransferFailed { to: transfer.to.id });
         if let Some(asker) = transfer.asked_by {
-            self.answer_task(asker, TaskOutcome::Refused(TaskRefusal::TransferTimedOut));
+            // A wish that is still on its way may yet be heeded.
+            let outcome = match transfer.told_in {
+                Some(_) => TaskOutcome::Unknown,
+                None => TaskOutcome::Refused(TaskRefusal::TransferTimedOut),
+            };
+            self.answer_task(asker, outcome);
         }
         // Commands that were turned away meanwhile may come again.
         self.notices.push(super::Notice::LeaderChanged);

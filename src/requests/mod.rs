@@ -136,12 +136,16 @@ impl Requests {
     // --- what happens -----------------------------------------------------------------------------
 
     /// The application asks.
-    pub(crate) fn on_request(&mut self, id: RequestId, request: Request, now: u64) {
+    pub(crate) fn on_request(&mut self, id: RequestId, request: Request, now: u64, halted: bool) {
         if self.ids.contains_key(&id) {
             self.outputs.push(Output::Event(Event::RequestIdInUse { id }));
             return;
         }
         let Request { what, timeout } = request;
+        if halted && !matches!(what, What::Upkeep(_)) {
+            let outcome = Outcome::NotExecuted(NotExecuted::Halted);
+            return self.outputs.push(Output::Reply(Reply { id, outcome }));
+        }
         let kind = match what {
             What::Command { operation, place } => {
                 let (bytes, own) = (operation.size(), place.is_none());

@@ -69,6 +69,7 @@ impl Requests {
         let doubtful = *doubtful;
         match outcome {
             TaskOutcome::Done(index) => self.done(ask, index),
+            TaskOutcome::Unknown => self.finish(ask, Outcome::Unknown(Unknown::TimedOut)),
             TaskOutcome::Refused(_) if doubtful => {
                 self.finish(ask, Outcome::Unknown(Unknown::TimedOut));
             }
