@@ -63,6 +63,12 @@ pub struct Knobs {
     pub max_pending_bytes: u64,
     pub max_pending_reads: u64,
     pub step_budget_bytes: u64,
+    #[serde(default = "default_log_bytes")]
+    pub max_log_bytes: u64,
+    #[serde(default = "default_log_entries")]
+    pub max_log_entries: u64,
+    #[serde(default = "default_trailing_bytes")]
+    pub trailing_log_bytes: u64,
     pub max_sessions: u64,
     pub session_window: u64,
     pub max_reply_bytes: u64,
@@ -207,6 +213,9 @@ impl Knobs {
             max_pending_bytes: defaults.max_pending_bytes,
             max_pending_reads: defaults.max_pending_reads,
             step_budget_bytes: defaults.step_budget_bytes,
+            max_log_bytes: defaults.max_log_bytes,
+            max_log_entries: defaults.max_log_entries,
+            trailing_log_bytes: defaults.trailing_log_bytes,
             max_sessions: defaults.sessions.max_sessions,
             session_window: defaults.sessions.window,
             max_reply_bytes: defaults.sessions.max_reply_bytes,
@@ -224,7 +233,8 @@ impl Knobs {
         };
         let max_pending_requests = or_default(defaults.max_pending_requests, &[4, 16, 64]);
         let window = or_default(defaults.session_window, &[4, 16, 64, 256]);
-        Self {
+        // Drawn last, so that what came before means what it did.
+        let made = Self {
             max_message_bytes: or_default(defaults.max_message_bytes, &[1, 200, 1_000]),
             max_inflight_bytes: or_default(defaults.max_inflight_bytes, &[1, 500, 4_000]),
             max_inflight_messages: or_default(defaults.max_inflight_messages, &[1, 2, 8]),
@@ -234,6 +244,9 @@ impl Knobs {
             max_pending_bytes: or_default(defaults.max_pending_bytes, &[4_000, 64_000]),
             max_pending_reads: or_default(defaults.max_pending_reads, &[2, 16]),
             step_budget_bytes: or_default(defaults.step_budget_bytes, &[1, 300, 4_000]),
+            max_log_bytes: defaults.max_log_bytes,
+            max_log_entries: defaults.max_log_entries,
+            trailing_log_bytes: defaults.trailing_log_bytes,
             max_sessions: or_default(defaults.max_sessions, &[2 * nodes + 4, 64]),
             session_window: window.max(max_pending_requests),
             max_reply_bytes: or_default(defaults.max_reply_bytes, &[1, 200, 4_000]),
@@ -244,6 +257,17 @@ impl Knobs {
             election_timeout,
             heartbeat_interval: dice.between(1, (election_timeout / 3).max(1)),
             request_timeout: election_timeout * dice.between(2, 8),
+        };
+        made.with_short_log(dice)
+    }
+
+    /// Mostly a log so short that snapshots are taken all the time, and keep nothing of it.
+    fn with_short_log(self, dice: &mut Dice) -> Self {
+        Self {
+            max_log_bytes: *dice.pick(&[2_000, 8_000, 64_000, self.max_log_bytes]),
+            max_log_entries: *dice.pick(&[10, 10, 25, 100, 400, self.max_log_entries]),
+            trailing_log_bytes: *dice.pick(&[0, 0, 1_000, self.trailing_log_bytes]),
+            ..self
         }
     }
 
@@ -260,6 +284,9 @@ impl Knobs {
         config.max_pending_bytes = self.max_pending_bytes;
         config.max_pending_reads = self.max_pending_reads;
         config.step_budget_bytes = self.step_budget_bytes;
+        config.max_log_bytes = self.max_log_bytes;
+        config.max_log_entries = self.max_log_entries;
+        config.trailing_log_bytes = self.trailing_log_bytes;
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
         config.sessions.max_reply_bytes = self.max_reply_bytes;
@@ -337,6 +364,18 @@ fn swarm_intensity(some: u32, much: u32, dice: &mut Dice) -> u32 {
         7 | 8 => some,
         _ => much,
     }
+}
+
+fn default_log_bytes() -> u64 {
+    Knobs::new(1).max_log_bytes
+}
+
+fn default_log_entries() -> u64 {
+    Knobs::new(1).max_log_entries
+}
+
+fn default_trailing_bytes() -> u64 {
+    Knobs::new(1).trailing_log_bytes
 }
 
 #[cfg(test)]

@@ -112,8 +112,12 @@ impl World {
         let moment = self.moment();
         let node = self.hosts[&id].node.as_ref().expect("a node that stepped runs");
         let seen = self.seen.get_mut(&id).expect("every node is known from the start");
+        let mut replaced = None;
         for output in outputs {
             if let Output::Persist(write) = output {
+                if write.starts_file() && replaced.is_none() {
+                    replaced = Some(seen.issued.clone());
+                }
                 write.torn().try_for_each(|part| is_safe(id, &seen.issued, &part))?;
                 seen.issued.apply(write).map_err(|error| {
                     let text =
@@ -127,7 +131,8 @@ impl World {
         let after = cluster.node(id).status.as_ref().expect("it was just put there");
         self.trace.state(after);
         let life = after.identity.life;
-        let step = StepSeen { moment, node: id, life, input, outputs, before: &before, after };
+        let (before, replaced) = (&before, replaced.as_ref());
+        let step = StepSeen { moment, node: id, life, input, outputs, before, after, replaced };
         if let Some(transcript) = &mut self.transcript {
             transcript.step(&step);
         }

@@ -9,7 +9,7 @@ use super::stays_leader;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Compares the loads in a node's status with its configuration, and measures what it sends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bounds;
 
 impl Checker for Bounds {

@@ -28,6 +28,7 @@ mod exactly_once;
 mod journal;
 mod leader_append_only;
 mod leader_completeness;
+mod ledger;
 mod linearizable;
 mod liveness;
 mod log_matching;
@@ -41,7 +42,7 @@ mod testing;
 mod vote_durability;
 mod vote_uniqueness;
 
-use hamok::{Claim, EntryId, Envelope, Event, Output, Role, Stored, Term};
+use hamok::{Claim, Envelope, Event, Output, Role, Term};
 
 use crate::observation::{Checker, StepSeen};
 
@@ -53,17 +54,17 @@ pub use no_panic::panicked;
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(no_panic::NoPanic),
-        Box::new(monotonicity::Monotonicity),
+        Box::new(monotonicity::Monotonicity::default()),
         Box::new(term_monotonicity::TermMonotonicity::default()),
         Box::new(election_safety::ElectionSafety::default()),
         Box::new(vote_durability::VoteDurability),
         Box::new(vote_uniqueness::VoteUniqueness::default()),
-        Box::new(acknowledgement::Acknowledgement),
+        Box::new(acknowledgement::Acknowledgement::default()),
         Box::new(log_matching::LogMatching::default()),
-        Box::new(leader_append_only::LeaderAppendOnly),
+        Box::new(leader_append_only::LeaderAppendOnly::default()),
         Box::new(leader_completeness::LeaderCompleteness::default()),
-        Box::new(commit_quorum::CommitQuorum),
-        Box::new(commit_term::CommitTerm),
+        Box::new(commit_quorum::CommitQuorum::default()),
+        Box::new(commit_term::CommitTerm::default()),
         Box::new(commit_immutability::CommitImmutability::default()),
         Box::new(state_machine_safety::StateMachineSafety::default()),
         Box::new(exactly_once::ExactlyOnce::default()),
@@ -108,7 +109,3 @@ fn stays_leader(step: &StepSeen<'_>) -> bool {
     leads(step.before.role) && leads(step.after.role) && step.before.term == step.after.term
 }
 
-/// Whether the log holds this entry; every log holds the one before the first.
-fn holds(log: &Stored, entry: EntryId) -> bool {
-    entry == EntryId::ZERO || log.entry(entry.index).is_some_and(|held| held.id() == entry)
-}
