@@ -32,8 +32,10 @@ impl CommitImmutability {
 
     /// The step's node is the first to commit these.
     fn learn(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) {
-        let this = |entry: &Entry| {
-            Committed { term: entry.id().term, digest: entry.digest(), first: step.node }
+        let this = |entry: &Entry| Committed {
+            term: entry.id().term,
+            digest: entry.digest(),
+            first: step.node,
         };
         let more = newly_committed(cluster, step, self.committed.len() as u64);
         self.committed.extend(more.map(this));

@@ -133,8 +133,16 @@ mod tests {
         let last = story.steps().last().expect("something happened");
         let peer = last.after.identity.peer;
         let cluster = ClusterSeen { nodes: &last.nodes };
-        assert!(CommitQuorum::default().is_durable(&cluster, peer, last.nodes[&peer.id].confirmed.last()));
+        assert!(CommitQuorum::default().is_durable(
+            &cluster,
+            peer,
+            last.nodes[&peer.id].confirmed.last()
+        ));
         let other = Peer { incarnation: Incarnation::new(7), ..peer };
-        assert!(!CommitQuorum::default().is_durable(&cluster, other, last.nodes[&peer.id].confirmed.last()));
+        assert!(!CommitQuorum::default().is_durable(
+            &cluster,
+            other,
+            last.nodes[&peer.id].confirmed.last()
+        ));
     }
 }

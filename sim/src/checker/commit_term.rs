@@ -58,6 +58,10 @@ mod tests {
             }
             found
         });
-        assert_objects(CommitTerm::default(), &story, "counts copies only of entries of its own term");
+        assert_objects(
+            CommitTerm::default(),
+            &story,
+            "counts copies only of entries of its own term",
+        );
     }
 }

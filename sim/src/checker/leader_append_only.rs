@@ -25,7 +25,8 @@ impl Checker for LeaderAppendOnly {
         }
         let last = step.before.last;
         let truncates = |event: &Event| matches!(event, Event::LogTruncated { .. });
-        if self.ledger.holds(&cluster.node(step.node).issued, last) && !events(step).any(truncates) {
+        if self.ledger.holds(&cluster.node(step.node).issued, last) && !events(step).any(truncates)
+        {
             return Ok(());
         }
         let text = format!(

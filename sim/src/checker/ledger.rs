@@ -1,7 +1,7 @@
 //! What is committed, for the checkers that look at logs which begin with a snapshot: it stands for
 //! entries that no log may show any more.
 
-use hamok::{EntryId, Entry, Index, Stored, Term};
+use hamok::{Entry, EntryId, Index, Stored, Term};
 
 use crate::observation::{ClusterSeen, StepSeen};
 
@@ -17,11 +17,6 @@ impl Ledger {
     pub(super) fn note(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) {
         let more = newly_committed(cluster, step, self.terms.len() as u64);
         self.terms.extend(more.map(|entry| entry.id().term));
-    }
-
-    /// The last index that is known to be committed.
-    pub(super) fn last(&self) -> Index {
-        Index::new(self.terms.len() as u64)
     }
 
     /// What is committed at `index`.

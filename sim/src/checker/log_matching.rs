@@ -58,7 +58,8 @@ impl LogMatching {
         if known.start != start {
             known.begin_after(start);
             if !self.entries.contains_key(&(group, start.index, start.term)) {
-                let text = format!("a snapshot ends with an entry of a log, but {start} was in none");
+                let text =
+                    format!("a snapshot ends with an entry of a log, but {start} was in none");
                 return Err(Violation::new(CODE, Some(node), text));
             }
         }

@@ -11,6 +11,7 @@
 //! | CI | `commit_immutability` | RL | `linearizable` |
 //! | CQ | `commit_quorum` | LV | `liveness` |
 //! | BM | `bounds` | ST | `stability` |
+//! | SE | `snapshot_equality` | CF | `configurations` |
 //! | NP | `no_panic` | DT | `determinism` |
 //!
 //! A checker sees only what an embedder could see, by the crate's public interface, and shares
@@ -22,6 +23,7 @@ mod bounds;
 mod commit_immutability;
 mod commit_quorum;
 mod commit_term;
+mod configurations;
 mod determinism;
 mod election_safety;
 mod exactly_once;
@@ -34,6 +36,7 @@ mod liveness;
 mod log_matching;
 mod monotonicity;
 mod no_panic;
+mod snapshot_equality;
 mod stability;
 mod state_machine_safety;
 mod term_monotonicity;
@@ -67,6 +70,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(commit_term::CommitTerm::default()),
         Box::new(commit_immutability::CommitImmutability::default()),
         Box::new(state_machine_safety::StateMachineSafety::default()),
+        Box::new(snapshot_equality::SnapshotEquality::default()),
+        Box::new(configurations::Configurations::default()),
         Box::new(exactly_once::ExactlyOnce::default()),
         Box::new(linearizable::Linearizable::default()),
         Box::new(liveness::Liveness),
@@ -108,4 +113,3 @@ fn stays_leader(step: &StepSeen<'_>) -> bool {
     let leads = |role| role == Role::Leader;
     leads(step.before.role) && leads(step.after.role) && step.before.term == step.after.term
 }
-
