@@ -53,10 +53,13 @@ fn longest_log(config: &Config) -> u64 {
     parts.into_iter().fold(config.max_log_bytes.saturating_mul(3), u64::saturating_add)
 }
 
-/// The load after the step, without what is excused: a command or a message that is alone, and what
-/// one that comes into office finds uncommitted.
+/// The load after the step, without what is excused: a command or a message that is alone, a
+/// configuration, and what one that comes into office finds uncommitted.
 fn weighed(step: &StepSeen<'_>) -> Load {
     let mut load = step.after.load;
+    if step.before.configuration_index != step.after.configuration_index {
+        load.uncommitted_bytes = 0;
+    }
     if !stays_leader(step) || step.after.last.index.since(step.after.committed) <= 1 {
         load.uncommitted_bytes = 0;
     }

@@ -2,7 +2,9 @@
 //! force, on one of each half when that is joint. The leader's own copy need not be among them (Raft
 //! thesis §10.2.1).
 
-use hamok::{Configuration, EntryId, Event, Index, Peer, Role};
+use std::collections::BTreeMap;
+
+use hamok::{Configuration, EntryId, Event, Index, NodeId, Peer, Role, Stored};
 
 use super::events;
 use super::ledger::Ledger;
@@ -14,6 +16,9 @@ use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 #[derive(Debug, Default)]
 pub(super) struct CommitQuorum {
     ledger: Ledger,
+    /// What had been confirmed to each incarnation when it last crashed. One whose disk was lost since
+    /// will never vote again, so that its copies count for as much as if they were there.
+    fallen: BTreeMap<Peer, Stored>,
 }
 
 impl CommitQuorum {
@@ -45,7 +50,8 @@ impl CommitQuorum {
 
     fn is_durable(&self, cluster: &ClusterSeen<'_>, peer: Peer, entry: EntryId) -> bool {
         let disk = cluster.nodes.get(&peer.id).map(|node| &node.confirmed);
-        disk.is_some_and(|disk| disk.peer() == Some(peer) && self.ledger.holds(disk, entry))
+        let disk = disk.filter(|disk| disk.peer() == Some(peer)).or_else(|| self.fallen.get(&peer));
+        disk.is_some_and(|disk| self.ledger.holds(disk, entry))
     }
 }
 
@@ -65,19 +71,24 @@ impl Checker for CommitQuorum {
         let mut configuration = &*before.configuration;
         let mut judged = before.committed;
         for event in events(step) {
-            match event {
-                Event::MembersChanged { configuration: next } => configuration = next,
-                Event::Committed { index } => {
-                    self.judge(cluster, step, (*index, configuration))?;
-                    judged = *index;
-                }
-                _ => {}
+            if let Event::MembersChanged { configuration: next } = event {
+                configuration = next;
+            } else if let Event::Committed { index } = event {
+                self.judge(cluster, step, (*index, configuration))?;
+                judged = *index;
             }
         }
         if judged == after.committed {
             return Ok(());
         }
         self.judge(cluster, step, (after.committed, &after.configuration))
+    }
+
+    fn on_crash(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) {
+        let disk = &cluster.node(node).confirmed;
+        if let Some(peer) = disk.peer() {
+            self.fallen.insert(peer, disk.clone());
+        }
     }
 }
 

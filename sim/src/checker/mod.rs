@@ -80,6 +80,13 @@ pub fn all() -> Vec<Box<dyn Checker>> {
     ]
 }
 
+/// Those for a run in which somebody forges messages in the names of members: the others build on
+/// members being trusted.
+#[must_use]
+pub fn of_hostile_runs() -> Vec<Box<dyn Checker>> {
+    vec![Box::new(bounds::Bounds)]
+}
+
 /// Whether the step asked for a write, and so may have changed the log.
 fn writes(step: &StepSeen<'_>) -> bool {
     step.outputs.iter().any(|output| matches!(output, Output::Persist(_)))

@@ -2,7 +2,7 @@
 //! node says of its log is so: it ends where the writes asked for make it end, and what it takes for
 //! durable is.
 
-use hamok::{EntryId, Index, Status};
+use hamok::{EntryId, Index, Membership, Status};
 
 use super::ledger::Ledger;
 use crate::observation::{Checker, ClusterSeen, NodeSeen, StepSeen, Violation};
@@ -35,6 +35,9 @@ impl Checker for Monotonicity {
 impl Monotonicity {
     /// What the node says of its log must be what its writes made that.
     fn not_so(&self, status: &Status, node: &NodeSeen) -> Option<String> {
+        if status.membership == Membership::OutOfService {
+            return None; // It writes no more.
+        }
         let (start, end) = (node.issued.start(), node.issued.last());
         if (status.snapshot, status.last) != (start, end) {
             return Some(format!(

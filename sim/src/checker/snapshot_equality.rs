@@ -82,9 +82,9 @@ impl SnapshotEquality {
 
     /// A node that has loaded a snapshot shows its state.
     fn compare_loaded(&self, step: &StepSeen<'_>) -> Result<(), Violation> {
-        let loaded = events(step).find_map(|event| match event {
-            Event::SnapshotLoaded { last } => Some(*last),
-            _ => None,
+        let loaded = events(step).find_map(|event| {
+            let Event::SnapshotLoaded { last } = event else { return None };
+            Some(*last)
         });
         let Some(last) = loaded.filter(|last| last.index == step.after.applied) else {
             return Ok(()); // Where it has gone on since, SM compares the states.
@@ -164,11 +164,11 @@ mod tests {
         // The first node to apply it tells of another digest.
         let story = Story::of_snapshots().but(|seen| {
             let taken = takes(seen).then(|| seen.nodes[&seen.node].issued.start());
-            let told = seen.outputs.iter_mut().find_map(|output| match output {
-                hamok::Output::Event(Event::Applied { entry, digest, .. }) => {
-                    (Some(*entry) == taken).then_some(digest)
-                }
-                _ => None,
+            let told = seen.outputs.iter_mut().find_map(|output| {
+                let hamok::Output::Event(Event::Applied { entry, digest, .. }) = output else {
+                    return None;
+                };
+                (Some(*entry) == taken).then_some(digest)
             });
             told.map(|digest| *digest ^= 1).is_some()
         });
