@@ -181,7 +181,9 @@ impl World {
         }
         let now = self.now;
         self.keeper.removals.extend(leaving.iter().map(|&id| (now, id)));
-        if leaving.len() == 1 && dice.chance(250_000) {
+        // One that is not what the group knows has yet to join, and would stop asking for that.
+        let is_known = self.is_voter_itself(first);
+        if leaving.len() == 1 && is_known && dice.chance(250_000) {
             return Some((first, leave().into_parts().0));
         }
         let mut changes: Vec<MemberChange> = Vec::new();
@@ -193,6 +195,12 @@ impl World {
             changes.push(MemberChange::Promote(learner));
         }
         Some((asked, change_members(changes).into_parts().0))
+    }
+
+    /// Whether what runs under this id is the very incarnation that votes.
+    fn is_voter_itself(&self, id: NodeId) -> bool {
+        let status = self.seen[&id].status.as_ref().filter(|_| self.seen[&id].up);
+        status.is_some_and(|status| status.membership == Membership::Voter)
     }
 
     /// More voters: nodes that are none ask to join, or are let in by whoever keeps the group.
