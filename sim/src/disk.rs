@@ -21,6 +21,8 @@ pub(crate) struct Disk {
     slow: u64,
     bursty: u64,
     healed: bool,
+    /// A write failed, and so do all after it, until the node is started again.
+    failed: bool,
 }
 
 /// What a crash left.
@@ -67,12 +69,33 @@ impl Disk {
         self.last_due
     }
 
+    /// How many writes it was asked for before the last.
+    pub(crate) fn written(&self) -> u64 {
+        self.written - 1
+    }
+
+    /// From now on no write is confirmed.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// All that is on it is gone.
+    pub(crate) fn erase(&mut self) {
+        self.file.clear();
+        self.pending.clear();
+    }
+
     /// Whether the write `id` is the last of those durable by now. While confirmations come in
     /// bursts only that one is told of.
     pub(crate) fn tells_of(&self, id: WriteId, now: SimTime) -> bool {
-        self.bursty == 0
-            || self.last_due > now
-            || self.pending.back().is_none_or(|last| last.id() == id)
+        !self.failed
+            && (self.bursty == 0
+                || self.last_due > now
+                || self.pending.back().is_none_or(|last| last.id() == id))
     }
 
     /// The write `id` and all before it are durable, and the node knows. Gives those that were not
@@ -100,6 +123,7 @@ impl Disk {
         key: (u64, u64),
     ) -> Result<Remains, Misread> {
         let (node, start) = key;
+        self.failed = false;
         let asked = self.pending.len() as u64;
         let kept = draws.between(0, asked, Stream::SurvivingWrites, node, start);
         for _ in 0..kept {

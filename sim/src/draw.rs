@@ -33,7 +33,7 @@ pub struct Override {
 }
 
 /// A sequence of draws that all belong to one thing, such as the shape of one partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dice {
     state: u64,
 }
@@ -66,11 +66,17 @@ pub enum Stream {
     CrashAll = 33,
     Pause = 34,
     Downtime = 35,
+    Wipe = 36,
+    RemoveNode = 37,
+    AddNode = 38,
+    Transfer = 39,
     SurvivingWrites = 40,
     TornWrite = 41,
     DiskLatency = 42,
     SlowDisk = 43,
     DiskBurst = 44,
+    WriteFails = 45,
+    Forge = 46,
     Drift = 50,
     ClockStall = 51,
     ClockJump = 52,
@@ -80,6 +86,7 @@ pub enum Stream {
     Think = 63,
     Attempt = 64,
     Phases = 70,
+    Upgrade = 71,
     Embedder = 80,
 }
 

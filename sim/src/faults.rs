@@ -28,6 +28,13 @@ pub(crate) enum Trouble {
     IsolateLeader,
     Clog(Vec<Link>),
     Crash(Vec<NodeId>),
+    /// Takes a node down and its disk away.
+    Wipe(NodeId),
+    /// Starts a node again with the next version.
+    Upgrade(NodeId),
+    /// Somebody asks for a change of the members, or of the leader; whom it concerns is decided when
+    /// it begins, by these dice.
+    Churn(Churn, Dice),
     Pause {
         node: NodeId,
         kind: PauseKind,
@@ -47,6 +54,14 @@ pub(crate) enum Trouble {
     Burst,
 }
 
+/// What is asked of the group concerning itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Churn {
+    Remove,
+    Add,
+    Transfer,
+}
+
 /// What a paused node finds when it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PauseKind {
@@ -64,6 +79,7 @@ pub(crate) fn strikes(plan: &Plan, draws: &Draws, window: u64) -> Vec<Strike> {
     let mut drawing = Drawing { plan, draws, window, strikes: Vec::new() };
     drawing.network();
     drawing.nodes();
+    drawing.members();
     drawing.load();
     drawing.strikes
 }
@@ -138,6 +154,26 @@ impl Drawing<'_> {
                 node,
                 by: dice.magnitude(50_000, longest),
             });
+        }
+    }
+
+    fn members(&mut self) {
+        for (fault, stream, churn) in [
+            (Fault::RemoveNode, Stream::RemoveNode, Churn::Remove),
+            (Fault::AddNode, Stream::AddNode, Churn::Add),
+            (Fault::Transfer, Stream::Transfer, Churn::Transfer),
+        ] {
+            self.draw(fault, stream, 0, |dice| Trouble::Churn(churn, dice.clone()));
+        }
+        for node in self.plan.node_ids() {
+            self.draw(Fault::Wipe, Stream::Wipe, node.get(), |_| Trouble::Wipe(node));
+            let due = self.draws.between(1, LAST_UPGRADE, Stream::Upgrade, node.get(), 0);
+            if self.plan.upgrades && due == self.window {
+                let begins = SimTime::from_micros(self.window * WINDOW);
+                let ends = begins.plus(UPGRADE_TAKES);
+                let trouble = Trouble::Upgrade(node);
+                self.strikes.push(Strike { begins, ends, fault: None, trouble });
+            }
         }
     }
 
@@ -228,6 +264,10 @@ pub(crate) fn others(ids: &[NodeId], node: Endpoint) -> impl Iterator<Item = End
     ids.iter().map(|&id| Endpoint::node(id)).filter(move |&other| other != node)
 }
 
+/// The window in which the last node goes over to the next version, if not before.
+const LAST_UPGRADE: u64 = 45;
+/// How long that takes.
+const UPGRADE_TAKES: u64 = 500_000;
 /// The shortest a fault that lasts may last.
 const SHORTEST: u64 = 20_000;
 

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::faults::PauseKind;
 use crate::observation::SimTime;
+use crate::plan::Past;
 use crate::queue::Asker;
 
 /// One machine. What is known of its node to others is in the
@@ -26,6 +27,10 @@ pub(crate) struct Host {
     /// Who waits for which reply of this life.
     pub(crate) asked: BTreeMap<RequestId, Asker>,
     requests: u64,
+    /// What happened to it before.
+    pub(crate) past: Past,
+    /// In this life it was asked to join again, or asks by itself.
+    pub(crate) rejoins: bool,
     /// How many steps had both a write and other outputs; names the draw of a crash among them.
     pub(crate) mixed_steps: u64,
     /// How many elections it won; names the draw of a crash at that moment.
@@ -52,6 +57,8 @@ impl Host {
             wake: None,
             asked: BTreeMap::new(),
             requests: 0,
+            past: Past::default(),
+            rejoins: false,
             mixed_steps: 0,
             elections: 0,
         }
@@ -72,6 +79,7 @@ impl Host {
         self.wake = None;
         self.asked.clear();
         self.requests = 0;
+        self.rejoins = false;
     }
 
     /// Notes who asks, and names the request.

@@ -12,6 +12,15 @@
 //! runs nothing is asked of it until it agrees. In half of the runs a follower is then *isolated* and
 //! *returns*, which must disturb nobody.
 //!
+//! Apart from what happens to machines and messages, whoever keeps the group has members removed,
+//! demoted, let in again and made leaders, nodes join that did not found it, and disks are lost for good:
+//! never so that the group could not go on. Logs are short, so that snapshots take their place all the
+//! time. In some runs nodes keep nothing on disk, go over to another format version one after the other,
+//! or lead only as a last resort.
+//!
+//! In the profile `hostile` somebody forges messages in the names of members. Members trust each other,
+//! so such a run is checked for panics, bounds and repetition alone, and has no second phase.
+//!
 //! The invariants have two letters each and stand in [`checker`]. The simulator itself adds two:
 //!
 //! | code | invariant |
@@ -22,6 +31,7 @@
 //! To run your own workload against simulated nodes, write a [`Workload`] and give it to a
 //! [`Simulation`], which has an example. The command `hamok-sim` runs the simulator's own clients.
 
+mod agreement;
 pub mod checker;
 mod clients;
 mod clock;
@@ -32,6 +42,7 @@ mod faults;
 mod guard;
 pub mod history;
 mod host;
+mod keeper;
 pub mod linearizability;
 mod lives;
 mod map_calls;

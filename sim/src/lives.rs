@@ -1,12 +1,13 @@
 //! Lives of nodes: starting, crashing, pausing.
 
-use hamok::{Input, Node, NodeId, Ticks};
+use hamok::{Input, Membership, Node, NodeId, Stored, Ticks};
 
 use crate::checker::panicked;
 use crate::disk::Misread;
 use crate::draw::Stream;
 use crate::guard::guard;
 use crate::observation::{ClusterSeen, Violation};
+use crate::plan::Past;
 use crate::queue::Happening;
 use crate::settings::Fault;
 use crate::world::World;
@@ -18,8 +19,10 @@ impl World {
         if host.node.is_some() || host.starts != start {
             return;
         }
-        let config = self.plan.config(&self.draws, id, start);
+        let past = host.past;
         let image = self.seen_mut(id).confirmed.clone();
+        let past = Past { grouped: image.group().is_some(), ..past };
+        let config = self.plan.config(&self.draws, (id, start), past);
         let made = guard(|| match image.peer() {
             None => Node::new(config.clone()).map_err(|error| error.to_string()),
             Some(_) => {
@@ -28,6 +31,8 @@ impl World {
         });
         let node = match made {
             Ok(Ok(node)) => node,
+            // Whoever believes forgeries may come to hold what it cannot start from.
+            Ok(Err(_)) if self.plan.is_hostile() => return self.start_anew(id, start),
             Ok(Err(text)) => {
                 let text = format!("it does not start from what it made durable: {text}");
                 return self.object(Err(Violation::new("FD", Some(id), text)));
@@ -36,6 +41,9 @@ impl World {
         };
         self.counts.starts += 1;
         let now = self.now;
+        let restored = image.peer().is_some();
+        let rejoins = restored && node.status().membership == Membership::NotNamed;
+        self.host(id).rejoins = rejoins;
         let seen = self.seen_mut(id);
         seen.up = true;
         seen.config = config;
@@ -52,9 +60,36 @@ impl World {
         self.feed(id, Input::Tick(Ticks::ZERO));
     }
 
+    /// Starts a node that has lost what it had on disk.
+    fn start_anew(&mut self, id: NodeId, start: u64) {
+        self.erase(id);
+        self.start(id, start);
+    }
+
+    fn erase(&mut self, id: NodeId) {
+        let host = self.host(id);
+        host.past.wiped = true;
+        host.disk.erase();
+        let seen = self.seen_mut(id);
+        seen.confirmed = Stored::new();
+    }
+
+    /// Takes a node down and its disk away; it starts again after `downtime`, as a new incarnation.
+    pub(crate) fn wipe(&mut self, id: NodeId, downtime: u64) {
+        self.crash(id, Some(downtime));
+        if self.host(id).node.is_none() {
+            self.erase(id);
+        }
+    }
+
     /// Takes a node down, if it is up; it starts again after `downtime`, or one that is drawn.
     pub(crate) fn crash(&mut self, id: NodeId, downtime: Option<u64>) {
         if self.host(id).node.is_none() {
+            return;
+        }
+        // A node that keeps nothing is lost when it crashes.
+        let forgets = self.plan.diskless;
+        if forgets && !self.can_lose(&[id].into()) {
             return;
         }
         if let Some(transcript) = &mut self.transcript {
@@ -89,6 +124,9 @@ impl World {
         let seen = self.seen_mut(id);
         seen.up = false;
         seen.confirmed = remains.image;
+        if forgets {
+            self.erase(id);
+        }
         let longest = self.plan.longest_fault;
         let drawn =
             || self.draws.dice(Stream::Downtime, id.get(), start).magnitude(20_000, longest);

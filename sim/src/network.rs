@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hamok::NodeId;
+use hamok::{Envelope, NodeId};
 
 use crate::draw::{Draws, Stream};
 use crate::observation::SimTime;
@@ -89,6 +89,25 @@ impl Network {
         fate
     }
 
+    /// What follows the message just sent over `link`, made from it by somebody who speaks the format,
+    /// and after how long.
+    pub(crate) fn forge(
+        &self,
+        plan: &Plan,
+        draws: &Draws,
+        link: Link,
+        bytes: &[u8],
+    ) -> Option<(u64, Vec<u8>)> {
+        let number = self.links.get(&link)?.sent;
+        if !draws.chance(plan.intensity(Fault::Forge), Stream::Forge, link.key(), number) {
+            return None;
+        }
+        let mut dice = draws.dice(Stream::Forge, link.key(), number);
+        let forged = (0..FORGERIES).map(|_| altered(bytes, &mut dice));
+        let forged = forged.into_iter().find(|forged| Envelope::decode(forged).is_ok())?;
+        Some((dice.magnitude(100, LONGEST), forged))
+    }
+
     /// Whether nothing passes.
     pub(crate) fn is_cut(&self, link: Link) -> bool {
         self.links.get(&link).is_some_and(|state| state.cuts > 0)
@@ -170,6 +189,30 @@ pub(crate) fn spoil(bytes: &[u8], damage: u64) -> Vec<u8> {
     spoilt
 }
 
+/// A copy with some bytes replaced, those behind the addresses mostly.
+fn altered(bytes: &[u8], dice: &mut crate::draw::Dice) -> Vec<u8> {
+    let mut altered = bytes.to_vec();
+    let last = (bytes.len() as u64).saturating_sub(1);
+    for _ in 0..dice.between(1, 3) {
+        let first = if dice.chance(800_000) { last.min(ADDRESSES) } else { 0 };
+        let at = usize::try_from(dice.between(first, last)).expect("a position in memory fits");
+        let small = u8::try_from(dice.between(0, 20)).expect("it is small");
+        if let Some(byte) = altered.get_mut(at) {
+            *byte = match dice.between(0, 3) {
+                0 => small,
+                1 => byte.wrapping_add(small),
+                2 => byte.wrapping_sub(small),
+                _ => byte.wrapping_add(1),
+            };
+        }
+    }
+    altered
+}
+
+/// How often a forger tries to make something that can be read.
+const FORGERIES: u64 = 8;
+/// About how many bytes of an envelope say whom it is from and for.
+const ADDRESSES: u64 = 40;
 /// Clients are numbered from here on, far above any node.
 const FIRST_CLIENT: u64 = 1 << 20;
 /// The longest a fault holds up one message.

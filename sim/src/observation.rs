@@ -90,6 +90,9 @@ pub struct StepSeen<'a> {
     pub before: &'a Status,
     /// Its state after.
     pub after: &'a Status,
+    /// What its writes had come to before the step, if the step began a new file in its place: a
+    /// snapshot may cover entries that only the old one shows.
+    pub replaced: Option<&'a Stored>,
 }
 
 /// What the world knows of one node.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Map, Node, NodeId, Outcome, Reply, Role, Status};
+use hamok::{Map, Membership, Node, NodeId, Outcome, Peer, Reply, Role};
 
 use crate::clock::NOMINAL;
 use crate::draw::{Draws, Stream};
@@ -70,7 +70,7 @@ impl Phases {
         match probe {
             Asker::WriteProbe => _ = liveness.write_served.get_or_insert(now),
             Asker::ReadProbe => _ = liveness.read_served.get_or_insert(now),
-            Asker::Client { .. } => {}
+            Asker::Client { .. } | Asker::Keeper => {}
         }
     }
 
@@ -109,10 +109,16 @@ impl World {
     }
 
     fn begin_liveness(&mut self, workload: &mut dyn Workload) {
+        if self.plan.is_hostile() {
+            self.ended = Some(Ended::Whole); // Nothing is promised to those who believe forgeries.
+            return;
+        }
+        self.repair();
         self.heal();
         let healthy = self.revive();
         let began = self.now;
         let deadline = began.plus(ELECTIONS_TO_RECOVER * self.plan.longest_election());
+        let deadline = deadline.plus(self.newcomers(&healthy) * self.joining_time());
         self.phases.liveness = Some(LivenessSeen {
             began,
             deadline,
@@ -123,6 +129,18 @@ impl World {
             disagreement: String::new(),
         });
         self.enter(Stage::Liveness, Phase::Liveness, workload);
+    }
+
+    /// Takes down what is to start anew: nodes whose disk failed, and those still to be upgraded.
+    fn repair(&mut self) {
+        let upgrades = self.plan.upgrades;
+        for id in self.plan.node_ids() {
+            let host = self.host(id);
+            let upgraded = std::mem::replace(&mut host.past.upgraded, upgrades);
+            if upgraded != upgrades || host.disk.has_failed() {
+                self.crash(id, None);
+            }
+        }
     }
 
     /// Ends all faults, for good.
@@ -147,27 +165,44 @@ impl World {
     /// Starts nodes that are down: all, or as many as the group needs if it was founded; tells who
     /// runs then.
     fn revive(&mut self) -> BTreeSet<NodeId> {
-        let founded = self.seen.values().any(|seen| seen.confirmed.last().index.get() > 0);
         let mut dice = self.draws.dice(Stream::Phases, 1, 0);
-        let minority = (self.plan.nodes - 1) / 2;
-        let mut may_stay_down =
-            if founded && dice.chance(STAY_DOWN) { dice.between(0, minority) } else { 0 };
+        let most = dice.between(0, self.plan.nodes);
+        let most = if dice.chance(STAY_DOWN) { most } else { 0 };
         let mut healthy = BTreeSet::new();
+        let mut left_down = BTreeSet::new();
         for id in self.plan.node_ids() {
             let host = self.host(id);
             let start = host.starts;
             if host.node.is_some() {
                 healthy.insert(id);
-            } else if may_stay_down > 0 {
-                may_stay_down -= 1;
+                continue;
+            }
+            left_down.insert(id);
+            if left_down.len() as u64 <= most && self.can_lose(&left_down) {
                 // Its start is planned already: it must not come about.
-                host.starts += 1;
+                self.host(id).starts += 1;
             } else {
+                left_down.remove(&id);
                 healthy.insert(id);
                 self.queue.push(self.now, Happening::Start { node: id, start });
             }
         }
         healthy
+    }
+
+    /// How many of these nodes are still to become voters.
+    fn newcomers(&self, healthy: &BTreeSet<NodeId>) -> u64 {
+        let voters: BTreeSet<NodeId> = match self.leader() {
+            Some(leader) => leader.configuration.voters().map(|peer| peer.id).collect(),
+            None => BTreeSet::new(),
+        };
+        healthy.difference(&voters).count() as u64
+    }
+
+    /// How long one node may take to join: as a learner, then as a voter, each by a change of the
+    /// members that waits for others.
+    fn joining_time(&self) -> u64 {
+        4 * self.plan.longest_election()
     }
 
     fn assess_liveness(&mut self, workload: &mut dyn Workload) {
@@ -195,7 +230,8 @@ impl World {
         let settled = served && liveness.agreed.is_some();
         let overdue = now >= liveness.deadline;
         // Calls under way may end, so that as few as possible stay unknown.
-        let waits = !workload.is_idle() && now < liveness.deadline.plus(PATIENCE);
+        let busy = !workload.is_idle() || self.is_keeper_waiting();
+        let waits = busy && now < liveness.deadline.plus(PATIENCE);
         let healthy = liveness.healthy.clone();
         self.phases.liveness = Some(liveness);
         if settled && !waits {
@@ -210,53 +246,6 @@ impl World {
         4 * self.plan.longest_election() + self.plan.knobs.request_timeout * self.plan.tick
     }
 
-    /// Whether these nodes have one leader, one configuration and one state; else what differs.
-    fn agreement(&self, healthy: &BTreeSet<NodeId>) -> Result<(), String> {
-        let mut all: Vec<(NodeId, &Status)> = Vec::new();
-        for &id in healthy {
-            match &self.seen[&id] {
-                seen if !seen.up => return Err(format!("{id} is down")),
-                seen => all.extend(seen.status.as_ref().map(|status| (id, status))),
-            }
-        }
-        let leaders: Vec<_> = all.iter().filter(|(_, s)| s.role == Role::Leader).collect();
-        let &[&(leader, first)] = leaders.as_slice() else {
-            let text: Vec<String> =
-                all.iter().map(|(id, s)| format!("{id} is {} in {}", s.role, s.term)).collect();
-            return Err(format!("{} leaders: {}", leaders.len(), text.join(", ")));
-        };
-        for (id, status) in all {
-            let differs = |what: &str| Err(format!("{what} of {id} differs from that of {leader}"));
-            if status.leader != Some(leader) || status.term != first.term {
-                return Err(format!(
-                    "{id} in {} takes {:?} for the leader, not {leader} of {}",
-                    status.term, status.leader, first.term
-                ));
-            }
-            if status.group != first.group {
-                return differs("the group");
-            }
-            if status.configuration != first.configuration
-                || status.configuration_index != first.configuration_index
-            {
-                return differs("the configuration");
-            }
-            if (status.applied, status.committed) != (first.last.index, first.last.index) {
-                return Err(format!(
-                    "{id} applied {} of {} committed, the leader's log ends at {}",
-                    status.applied, status.committed, first.last
-                ));
-            }
-            if status.digest != first.digest {
-                return differs("the state");
-            }
-            if !status.ready {
-                return Err(format!("{id} is not ready"));
-            }
-        }
-        Ok(())
-    }
-
     /// Asks one of the nodes for a write and a read.
     fn probe(&mut self, healthy: &BTreeSet<NodeId>) {
         if self.now.since(self.phases.last_probe) < PROBED_EVERY {
@@ -265,8 +254,14 @@ impl World {
         self.phases.last_probe = self.now;
         self.phases.probes += 1;
         let number = self.phases.probes;
-        let turn = usize::try_from(number % healthy.len() as u64).expect("fewer than memory holds");
-        let Some(&node) = healthy.iter().nth(turn) else { return };
+        let member = |id: &&NodeId| {
+            let status = self.seen[*id].status.as_ref();
+            status
+                .is_some_and(|it| matches!(it.membership, Membership::Voter | Membership::Learner))
+        };
+        let members: Vec<NodeId> = healthy.iter().filter(member).copied().collect();
+        let turn = usize::try_from(number).expect("fewer than memory holds");
+        let Some(&node) = members.get(turn % members.len().max(1)) else { return };
         let key = 0;
         let write = PROBE.set(&key, &number).expect("numbers encode").into_parts().0;
         let read = PROBE.read(&key).expect("numbers encode").into_parts().0;
@@ -285,10 +280,20 @@ impl World {
             self.ended = Some(Ended::Whole);
             return;
         };
-        let followers: Vec<NodeId> = healthy.iter().copied().filter(|&id| id != leader).collect();
         let mut dice = self.draws.dice(Stream::Phases, 2, 0);
-        let rest_is_quorum = (healthy.len() as u64).saturating_sub(1) > self.plan.nodes / 2;
-        if followers.is_empty() || !rest_is_quorum || !self.phases.reunites {
+        // One that is no member any more must disturb nobody either.
+        let spared = |isolated: NodeId| {
+            let configuration = &self.seen[&leader].status.as_ref()?.configuration;
+            let stays = |peer: Peer| {
+                let seen = &self.seen[&peer.id];
+                let same = seen.confirmed.peer() == Some(peer);
+                same && peer.id != isolated && healthy.contains(&peer.id)
+            };
+            configuration.is_quorum(stays).then_some(isolated)
+        };
+        let others = healthy.iter().copied().filter(|&id| id != leader);
+        let followers: Vec<NodeId> = others.filter_map(spared).collect();
+        if followers.is_empty() || !self.phases.reunites {
             self.ended = Some(Ended::Whole);
             return;
         }
@@ -327,7 +332,9 @@ impl World {
                 .filter_map(|id| self.seen[id].status.as_ref().map(|status| (*id, status)));
             for (id, status) in statuses {
                 reunion.term_after = reunion.term_after.max(status.term);
-                reunion.leaders_after.insert(id, status.leader);
+                if matches!(status.membership, Membership::Voter | Membership::Learner) {
+                    reunion.leaders_after.insert(id, status.leader);
+                }
             }
         }
         self.ended = Some(Ended::Whole);

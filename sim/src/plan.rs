@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hamok::{Birth, Config, Incarnation, NodeId, Ticks};
+use hamok::{Birth, Config, Incarnation, NodeId, Priority, Ticks};
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Dice, Draws, Stream};
@@ -17,8 +17,20 @@ use crate::settings::{Fault, Profile, Settings};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Plan {
-    /// How many nodes.
+    /// How many nodes found the group.
     pub nodes: u64,
+    /// How many more join it later.
+    #[serde(default)]
+    pub spares: u64,
+    /// Nodes keep nothing on disk: each start is that of a new incarnation.
+    #[serde(default)]
+    pub diskless: bool,
+    /// A node that leads only as a last resort.
+    #[serde(default)]
+    pub last_resort: Option<NodeId>,
+    /// Nodes begin with format version 1 and go over to 2, one after the other.
+    #[serde(default)]
+    pub upgrades: bool,
     /// How many clients.
     pub clients: u64,
     /// How long the safety phase lasts at least.
@@ -45,6 +57,17 @@ pub struct Plan {
     pub search_steps: u64,
 }
 
+/// What has happened to a node before it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// It lost what it had on disk.
+    pub(crate) wiped: bool,
+    /// What it has on disk is of a group: if that has removed it, it asks anybody to be let in again.
+    pub(crate) grouped: bool,
+    /// It goes over to the next version.
+    pub(crate) upgraded: bool,
+}
+
 /// The fields of [`Config`] of the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,10 +86,18 @@ pub struct Knobs {
     pub max_pending_bytes: u64,
     pub max_pending_reads: u64,
     pub step_budget_bytes: u64,
+    #[serde(default = "default_log_bytes")]
+    pub max_log_bytes: u64,
+    #[serde(default = "default_log_entries")]
+    pub max_log_entries: u64,
+    #[serde(default = "default_trailing_bytes")]
+    pub trailing_log_bytes: u64,
     pub max_sessions: u64,
     pub session_window: u64,
     pub max_reply_bytes: u64,
     pub session_lifetime_entries: u64,
+    #[serde(default)]
+    pub demote_after: Option<u64>,
 }
 
 /// What the clients do.
@@ -92,8 +123,11 @@ pub struct Load {
     pub oversized: u32,
     /// How many in a million ask for a sequence number beyond the session's window.
     pub outside_window: u32,
-    /// How many in a million carry a value of some hundred bytes.
+    /// How many in a million carry a long value.
     pub long_values: u32,
+    /// How long those are at most.
+    #[serde(default = "default_longest_value")]
+    pub longest_value: u64,
     /// How many seconds in a million begin a time in which nobody writes.
     pub quiet: u32,
     /// How many seconds in a million begin a time in which everybody writes without a pause.
@@ -108,10 +142,13 @@ impl Plan {
         let mut dice = draws.dice(Stream::Plan, 0, 0);
         let mut plan = match settings.profile {
             Profile::Calm | Profile::Storm | Profile::Radioactive => Self::standard(settings),
-            Profile::Swarm => Self::drawn(settings, &mut dice),
+            Profile::Swarm | Profile::Hostile => Self::drawn(settings, &mut dice),
         };
         plan.faults = faults_of(settings, &draws);
         plan.nodes = settings.nodes.unwrap_or(plan.nodes);
+        // Without a majority that is left, a node that forgets all it knew ends the group.
+        plan.diskless &= plan.nodes > 2;
+        plan.last_resort = plan.last_resort.filter(|id| id.get() <= plan.nodes);
         plan.clients = settings.clients.unwrap_or(plan.clients);
         plan
     }
@@ -128,33 +165,73 @@ impl Plan {
         2 * self.knobs.election_timeout * self.tick
     }
 
-    /// The nodes' ids: 1 and on.
+    /// Whether somebody forges messages, so that only the bounds can be checked.
+    #[must_use]
+    pub fn is_hostile(&self) -> bool {
+        self.intensity(Fault::Forge) > 0
+    }
+
+    /// The nodes' ids: 1 and on, those that join later last.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.nodes + self.spares).map(NodeId::new)
+    }
+
+    /// Those that found the group.
+    pub fn founders(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.nodes).map(NodeId::new)
     }
 
     /// How a node is configured in its `start`-th start.
-    pub(crate) fn config(&self, draws: &Draws, id: NodeId, start: u64) -> Config {
+    pub(crate) fn config(&self, draws: &Draws, (id, start): (NodeId, u64), past: Past) -> Config {
         let incarnation = draws.raw(Stream::Incarnation, id.get(), start);
-        let peers: Vec<NodeId> = self.node_ids().filter(|&peer| peer != id).collect();
-        let birth = if peers.is_empty() { Birth::Found } else { Birth::Meet { peers } };
+        let birth = self.birth(draws, (id, start), past);
         let mut config = Config::new(id, Incarnation::new(incarnation), birth);
         config.seed = draws.raw(Stream::NodeSeed, id.get(), 0);
         config.verbose = true;
         self.knobs.set(&mut config);
+        if self.last_resort == Some(id) {
+            config.priority = Priority::LastResort;
+        }
+        if past.upgraded {
+            config.newest_version = 2;
+        }
         config
+    }
+
+    /// A founder meets the others; whoever comes later, or again with nothing, joins the group, or
+    /// finds out by meeting that there is one.
+    fn birth(&self, draws: &Draws, (id, start): (NodeId, u64), past: Past) -> Birth {
+        let others = || self.node_ids().filter(|&other| other != id).collect::<Vec<NodeId>>();
+        let founder = id.get() <= self.nodes;
+        let returns = past.wiped || past.grouped || !founder;
+        if returns && !others().is_empty() {
+            let meets = founder && draws.chance(300_000, Stream::Wipe, id.get(), start | BIRTH);
+            if meets && !past.grouped {
+                return Birth::Meet { peers: others() };
+            }
+            return Birth::Join { contacts: others(), voter: true };
+        }
+        let peers: Vec<NodeId> = self.founders().filter(|&peer| peer != id).collect();
+        if peers.is_empty() { Birth::Found } else { Birth::Meet { peers } }
     }
 
     /// The plan of the fixed profiles, faults apart.
     fn standard(settings: &Settings) -> Self {
-        let knobs = Knobs::new(1);
+        let mut knobs = Knobs::new(1);
         let tick = 100_000;
         let mut load = Load::new();
-        if settings.profile == Profile::Calm {
+        let calm = settings.profile == Profile::Calm;
+        if calm {
             (load.quiet, load.burst) = (0, 0);
+        } else {
+            (knobs.max_log_entries, knobs.trailing_log_bytes) = (50, 1_000);
         }
         Self {
             nodes: 3,
+            spares: if calm { 0 } else { 2 },
+            diskless: false,
+            last_resort: None,
+            upgrades: !calm,
             clients: 4,
             time: settings.time,
             operations: settings.operations,
@@ -177,8 +254,13 @@ impl Plan {
         let tick = 100_000;
         let latency_low = dice.magnitude(100, 10_000);
         let disk_low = dice.magnitude(50, 10_000);
+        let id = NodeId::new(dice.between(1, nodes));
         Self {
             nodes,
+            spares: *dice.pick(&[0, 0, 1, 2, 3]),
+            diskless: dice.chance(60_000),
+            last_resort: dice.chance(250_000).then_some(id),
+            upgrades: dice.chance(250_000),
             clients: dice.between(2, 10),
             longest_fault: dice.magnitude(2, 12) * 2 * knobs.election_timeout * tick,
             latency: (latency_low, latency_low * dice.magnitude(2, 16)),
@@ -207,10 +289,14 @@ impl Knobs {
             max_pending_bytes: defaults.max_pending_bytes,
             max_pending_reads: defaults.max_pending_reads,
             step_budget_bytes: defaults.step_budget_bytes,
+            max_log_bytes: defaults.max_log_bytes,
+            max_log_entries: defaults.max_log_entries,
+            trailing_log_bytes: defaults.trailing_log_bytes,
             max_sessions: defaults.sessions.max_sessions,
             session_window: defaults.sessions.window,
             max_reply_bytes: defaults.sessions.max_reply_bytes,
             session_lifetime_entries: defaults.sessions.lifetime_entries,
+            demote_after: None,
         }
     }
 
@@ -224,7 +310,8 @@ impl Knobs {
         };
         let max_pending_requests = or_default(defaults.max_pending_requests, &[4, 16, 64]);
         let window = or_default(defaults.session_window, &[4, 16, 64, 256]);
-        Self {
+        // Drawn last, so that what came before means what it did.
+        let made = Self {
             max_message_bytes: or_default(defaults.max_message_bytes, &[1, 200, 1_000]),
             max_inflight_bytes: or_default(defaults.max_inflight_bytes, &[1, 500, 4_000]),
             max_inflight_messages: or_default(defaults.max_inflight_messages, &[1, 2, 8]),
@@ -234,6 +321,9 @@ impl Knobs {
             max_pending_bytes: or_default(defaults.max_pending_bytes, &[4_000, 64_000]),
             max_pending_reads: or_default(defaults.max_pending_reads, &[2, 16]),
             step_budget_bytes: or_default(defaults.step_budget_bytes, &[1, 300, 4_000]),
+            max_log_bytes: defaults.max_log_bytes,
+            max_log_entries: defaults.max_log_entries,
+            trailing_log_bytes: defaults.trailing_log_bytes,
             max_sessions: or_default(defaults.max_sessions, &[2 * nodes + 4, 64]),
             session_window: window.max(max_pending_requests),
             max_reply_bytes: or_default(defaults.max_reply_bytes, &[1, 200, 4_000]),
@@ -241,9 +331,22 @@ impl Knobs {
                 defaults.session_lifetime_entries,
                 &[60, 300, 2_000],
             ),
+            demote_after: None,
             election_timeout,
             heartbeat_interval: dice.between(1, (election_timeout / 3).max(1)),
             request_timeout: election_timeout * dice.between(2, 8),
+        };
+        made.with_short_log(dice)
+    }
+
+    /// Mostly a log so short that snapshots are taken all the time, and keep nothing of it.
+    fn with_short_log(self, dice: &mut Dice) -> Self {
+        Self {
+            max_log_bytes: *dice.pick(&[2_000, 8_000, 64_000, self.max_log_bytes]),
+            max_log_entries: *dice.pick(&[10, 10, 25, 100, 400, self.max_log_entries]),
+            trailing_log_bytes: *dice.pick(&[0, 0, 1_000, self.trailing_log_bytes]),
+            demote_after: dice.chance(250_000).then(|| self.election_timeout * dice.between(3, 10)),
+            ..self
         }
     }
 
@@ -260,6 +363,10 @@ impl Knobs {
         config.max_pending_bytes = self.max_pending_bytes;
         config.max_pending_reads = self.max_pending_reads;
         config.step_budget_bytes = self.step_budget_bytes;
+        config.max_log_bytes = self.max_log_bytes;
+        config.max_log_entries = self.max_log_entries;
+        config.trailing_log_bytes = self.trailing_log_bytes;
+        config.demote_after = self.demote_after.map(Ticks::new);
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
         config.sessions.max_reply_bytes = self.max_reply_bytes;
@@ -280,6 +387,7 @@ impl Load {
             oversized: 1_000,
             outside_window: 2_000,
             long_values: 30_000,
+            longest_value: default_longest_value(),
             quiet: 20_000,
             burst: 20_000,
         }
@@ -287,7 +395,7 @@ impl Load {
 
     fn drawn(knobs: &Knobs, dice: &mut Dice) -> Self {
         let think = dice.magnitude(30_000, 400_000);
-        Self {
+        let made = Self {
             think: (think, think * dice.magnitude(2, 8)),
             timeout: knobs.election_timeout * 100_000 * dice.between(1, 4),
             attempts: dice.between(1, 8),
@@ -300,7 +408,17 @@ impl Load {
             long_values: *dice.pick(&[0, 30_000, 500_000]),
             quiet: *dice.pick(&[0, 20_000, 60_000]),
             burst: *dice.pick(&[0, 20_000, 60_000]),
+            longest_value: default_longest_value(),
+        };
+        made.with_long_values(dice)
+    }
+
+    /// Values so long at times that a snapshot has many parts.
+    fn with_long_values(self, dice: &mut Dice) -> Self {
+        if dice.chance(800_000) {
+            return self;
         }
+        Self { long_values: 600_000, longest_value: 12_000, ..self }
     }
 }
 
@@ -315,7 +433,8 @@ fn faults_of(settings: &Settings, draws: &Draws) -> BTreeMap<Fault, u32> {
                 Profile::Calm => 0,
                 Profile::Storm => some,
                 Profile::Radioactive => much,
-                Profile::Swarm => {
+                Profile::Hostile if fault == Fault::Forge => FORGED,
+                Profile::Swarm | Profile::Hostile => {
                     swarm_intensity(some, much, &mut draws.dice(Stream::Plan, key, 0))
                 }
             };
@@ -323,7 +442,9 @@ fn faults_of(settings: &Settings, draws: &Draws) -> BTreeMap<Fault, u32> {
         })
         .collect();
     if settings.profile == Profile::Swarm && faults.values().all(|&intensity| intensity == 0) {
-        let fault = *draws.dice(Stream::Plan, 0, 1).pick(&Fault::ALL);
+        let usual: Vec<Fault> =
+            Fault::ALL.into_iter().filter(|fault| fault.intensities().1 > 0).collect();
+        let fault = *draws.dice(Stream::Plan, 0, 1).pick(&usual);
         faults.insert(fault, fault.intensities().1);
     }
     faults.extend(&settings.faults);
@@ -339,6 +460,27 @@ fn swarm_intensity(some: u32, much: u32, dice: &mut Dice) -> u32 {
     }
 }
 
+/// How many in a million messages a forger follows up.
+const FORGED: u32 = 100_000;
+/// Sets the draw of a node's birth apart from that of its loss.
+const BIRTH: u64 = 1 << 40;
+
+fn default_longest_value() -> u64 {
+    400
+}
+
+fn default_log_bytes() -> u64 {
+    Knobs::new(1).max_log_bytes
+}
+
+fn default_log_entries() -> u64 {
+    Knobs::new(1).max_log_entries
+}
+
+fn default_trailing_bytes() -> u64 {
+    Knobs::new(1).trailing_log_bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,7 +493,7 @@ mod tests {
                 let plan = Plan::draw(&settings, seed);
                 let draws = Draws::new(seed, &[]);
                 for id in plan.node_ids() {
-                    let made = hamok::Node::new(plan.config(&draws, id, 0));
+                    let made = hamok::Node::new(plan.config(&draws, (id, 0), Past::default()));
                     assert!(made.is_ok(), "seed {seed} of {profile}: {:?}", made.err());
                 }
             }
@@ -365,9 +507,9 @@ mod tests {
         for seed in 0..200 {
             let plan = Plan::draw(&settings, seed);
             assert!(plan.faults.values().any(|&intensity| intensity > 0), "seed {seed}");
-            absent += plan.faults.values().filter(|&&intensity| intensity == 0).count();
+            absent += plan.faults.values().filter(|&&intensity| intensity == 0).count() - 1;
         }
-        let all = 200 * Fault::ALL.len();
+        let all = 200 * (Fault::ALL.len() - 1);
         assert!(absent > all / 4 && absent < all * 3 / 4, "{absent} of {all} are absent");
     }
 

@@ -28,6 +28,12 @@ pub(crate) enum Happening {
         start: u64,
         write: WriteId,
     },
+    /// A write has failed, on the disk of that start of the node.
+    Failed {
+        node: NodeId,
+        start: u64,
+        write: WriteId,
+    },
     /// A client's request reaches a node.
     Ask {
         node: NodeId,
@@ -64,6 +70,8 @@ pub(crate) struct Parcel {
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
     pub(crate) bytes: Vec<u8>,
+    /// It was sent while faults struck.
+    pub(crate) troubled: bool,
     /// The transport's checksum will tell that the bytes are not those sent.
     pub(crate) damaged: bool,
 }
@@ -77,6 +85,8 @@ pub(crate) enum Asker {
     WriteProbe,
     /// The world itself, to see whether reads are served.
     ReadProbe,
+    /// The world itself, in the place of whoever keeps the group.
+    Keeper,
 }
 
 #[derive(Debug)]

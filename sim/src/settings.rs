@@ -49,6 +49,10 @@ pub enum Profile {
     /// deal.
     #[default]
     Swarm,
+    /// Like swarm, and somebody sends messages in the names of members, made from theirs. Members trust
+    /// each other, so all that must hold then is that no node panics, outgrows its bounds, or does other
+    /// than its inputs say.
+    Hostile,
 }
 
 /// What can go wrong. Its intensity is how often, in parts per million of the chances it has.
@@ -102,6 +106,19 @@ pub enum Fault {
     ClockStall,
     /// A node's clock jumps forward.
     ClockJump,
+    /// A node crashes, loses its disk, and returns under its id as a new incarnation: only when the
+    /// group can go on without what it held.
+    Wipe,
+    /// Members are removed, leave, or are made learners: one, or several in one change.
+    RemoveNode,
+    /// Nodes that are no voters ask to be, or are made so.
+    AddNode,
+    /// Leadership is handed on to somebody, or to anybody.
+    Transfer,
+    /// A disk fails to write; its node is started again later, from what is there.
+    WriteFails,
+    /// A message is followed by one made from it, in the same name. Of the profile `hostile` only.
+    Forge,
 }
 
 /// What is no profile's or fault's name.
@@ -165,7 +182,8 @@ impl Default for Settings {
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Calm, Self::Storm, Self::Radioactive, Self::Swarm];
+    pub const ALL: [Self; 5] =
+        [Self::Calm, Self::Storm, Self::Radioactive, Self::Swarm, Self::Hostile];
 
     /// Its name on the command line.
     #[must_use]
@@ -175,13 +193,14 @@ impl Profile {
             Self::Storm => "storm",
             Self::Radioactive => "radioactive",
             Self::Swarm => "swarm",
+            Self::Hostile => "hostile",
         }
     }
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 28] = [
         Self::Drop,
         Self::Duplicate,
         Self::Delay,
@@ -204,6 +223,12 @@ impl Fault {
         Self::ClockStall,
         Self::ClockJump,
         Self::IsolateLeader,
+        Self::Wipe,
+        Self::RemoveNode,
+        Self::AddNode,
+        Self::Transfer,
+        Self::WriteFails,
+        Self::Forge,
     ];
 
     /// Its name on the command line.
@@ -232,6 +257,12 @@ impl Fault {
             Self::Drift => "drift",
             Self::ClockStall => "clock-stall",
             Self::ClockJump => "clock-jump",
+            Self::Wipe => "wipe",
+            Self::RemoveNode => "remove-node",
+            Self::AddNode => "add-node",
+            Self::Transfer => "transfer",
+            Self::WriteFails => "write-fails",
+            Self::Forge => "forge",
         }
     }
 
@@ -263,6 +294,14 @@ impl Fault {
             Self::Drift => "Seconds of each node that begin a time of another clock rate",
             Self::ClockStall => "Seconds of each node that begin a standstill of its clock",
             Self::ClockJump => "Seconds of each node that bring a leap of its clock",
+            Self::Wipe => {
+                "Seconds of each node that bring the loss of its disk, if the group can bear it"
+            }
+            Self::RemoveNode => "Seconds that bring the removal or demotion of members",
+            Self::AddNode => "Seconds that bring a request to let a node join or vote",
+            Self::Transfer => "Seconds that bring a request to hand leadership on",
+            Self::WriteFails => "Writes that fail",
+            Self::Forge => "Messages followed by a forged one; only the bounds are checked then",
         }
     }
 
@@ -287,6 +326,11 @@ impl Fault {
             Self::SlowDisk | Self::DiskBurst => (20_000, 80_000),
             Self::Drift => (30_000, 150_000),
             Self::ClockStall | Self::ClockJump => (10_000, 40_000),
+            Self::Wipe => (6_000, 20_000),
+            Self::RemoveNode | Self::Transfer => (50_000, 150_000),
+            Self::AddNode => (100_000, 250_000),
+            Self::WriteFails => (1_000, 4_000),
+            Self::Forge => (0, 0),
         }
     }
 }
@@ -297,7 +341,7 @@ impl FromStr for Profile {
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         Self::ALL.into_iter().find(|profile| profile.name() == name).ok_or_else(|| UnknownName {
             name: name.to_owned(),
-            known: "calm, storm, radioactive, swarm",
+            known: "calm, storm, radioactive, swarm, hostile",
         })
     }
 }

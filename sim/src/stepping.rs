@@ -1,10 +1,11 @@
 //! Steps: feeding a node, showing the step to the checkers, and carrying out what it puts out, one
 //! output after the other, with a crash between any two.
 
-use hamok::{Event, Input, NodeId, Output, Role, Stored, Ticks, Write, WriteId};
+use hamok::{Event, Input, Membership, NodeId, Output, Role, Stored, Ticks, Write, WriteId};
 
 use crate::checker::panicked;
 use crate::draw::Stream;
+use crate::faults::{Strike, Trouble};
 use crate::guard::guard;
 use crate::network::{Endpoint, Link};
 use crate::observation::{ClusterSeen, StepSeen, Violation};
@@ -74,6 +75,24 @@ impl World {
         }
     }
 
+    /// A disk cannot write: the node goes out of service, and is started again later.
+    pub(crate) fn write_failed(&mut self, id: NodeId, start: u64, write: WriteId) {
+        let host = self.host(id);
+        if host.node.is_none() || host.starts != start || host.disk.has_failed() || self.healed {
+            return;
+        }
+        self.counts.struck(Fault::WriteFails);
+        let host = self.host(id);
+        host.disk.fail();
+        self.feed(id, Input::PersistFailed(write));
+        let mut dice = self.draws.dice(Stream::WriteFails, id.get(), start | REPAIR);
+        let begins = self.now.plus(dice.magnitude(20_000, self.plan.longest_fault));
+        let ends = begins.plus(dice.magnitude(20_000, 1_000_000));
+        let trouble = Trouble::Crash(vec![id]);
+        let restart = Strike { begins, ends, fault: None, trouble };
+        self.queue.push(begins, Happening::Begin(Box::new(restart)));
+    }
+
     /// One call of `Node::step`, if the node is up.
     pub(crate) fn step(&mut self, id: NodeId, input: Input) {
         if self.ended.is_some() {
@@ -112,8 +131,12 @@ impl World {
         let moment = self.moment();
         let node = self.hosts[&id].node.as_ref().expect("a node that stepped runs");
         let seen = self.seen.get_mut(&id).expect("every node is known from the start");
+        let mut replaced = None;
         for output in outputs {
             if let Output::Persist(write) = output {
+                if write.starts_file() && replaced.is_none() {
+                    replaced = Some(seen.issued.clone());
+                }
                 write.torn().try_for_each(|part| is_safe(id, &seen.issued, &part))?;
                 seen.issued.apply(write).map_err(|error| {
                     let text =
@@ -127,7 +150,13 @@ impl World {
         let after = cluster.node(id).status.as_ref().expect("it was just put there");
         self.trace.state(after);
         let life = after.identity.life;
-        let step = StepSeen { moment, node: id, life, input, outputs, before: &before, after };
+        self.counts.add_step(&before.counters, &after.counters);
+        if matches!(after.membership, Membership::Voter | Membership::Learner) {
+            self.hosts.get_mut(&id).expect("every node has a machine").rejoins = false;
+        }
+        self.counts.versions_raised += u64::from(self.keeper.on_status(after));
+        let (before, replaced) = (&before, replaced.as_ref());
+        let step = StepSeen { moment, node: id, life, input, outputs, before, after, replaced };
         if let Some(transcript) = &mut self.transcript {
             transcript.step(&step);
         }
@@ -166,7 +195,8 @@ impl World {
         if leads {
             self.counts.elections += 1;
         }
-        if self.healed {
+        let bearable = !self.plan.diskless || !(leads || mixed) || self.can_lose(&[id].into());
+        if self.healed || !bearable {
             return None;
         }
         let strikes = |fault: Fault, stream, count| {
@@ -190,7 +220,16 @@ impl World {
                 let host = self.hosts.get_mut(&id).expect("every node has a machine");
                 let (start, name) = (host.starts, write.id());
                 let due = host.disk.write(&self.plan, &self.draws, self.now, id.get(), write);
-                self.queue.push(due, Happening::Durable { node: id, start, write: name });
+                let number = host.disk.written();
+                let fails = self.plan.intensity(Fault::WriteFails);
+                let fails = self.draws.chance(fails, Stream::WriteFails, id.get(), number);
+                self.queue.push(
+                    due,
+                    match fails && !self.healed && !self.plan.diskless {
+                        true => Happening::Failed { node: id, start, write: name },
+                        false => Happening::Durable { node: id, start, write: name },
+                    },
+                );
             }
             Output::Send(envelope) => self.transport(id, envelope.to(), encoded),
             Output::Reply(reply) => {
@@ -200,14 +239,14 @@ impl World {
                     Some(probe @ (Asker::WriteProbe | Asker::ReadProbe)) => {
                         self.phases.on_probe(probe, &reply, self.now);
                     }
+                    Some(Asker::Keeper) => self.on_kept(id, &reply),
                     // A reply that nobody waits for is for the checkers to judge.
                     None => {}
                 }
             }
             Output::Event(event) => {
-                if matches!(event, Event::Applied { .. }) {
-                    self.counts.applied += 1;
-                }
+                self.counts.applied += u64::from(matches!(event, Event::Applied { .. }));
+                self.counts.removals += u64::from(matches!(event, Event::Removed { .. }));
                 self.notices.push((id, event));
             }
         }
@@ -260,6 +299,8 @@ fn not_idle(id: NodeId, input: &Input, outputs: &[Output]) -> Violation {
     Violation::new("IT", Some(id), text)
 }
 
+/// Sets the draw of how long a failed disk stays so apart from that of its failure.
+const REPAIR: u64 = 1 << 40;
 /// How long a step takes when it leaves work over.
 const STEP: u64 = 100;
 /// More than any run should take.

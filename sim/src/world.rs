@@ -12,10 +12,11 @@ use crate::faults::{Strike, Trouble, WINDOW, others, strikes};
 use crate::guard::guard;
 use crate::history::History;
 use crate::host::Host;
+use crate::keeper::Keeper;
 use crate::network::{Endpoint, Link, Network, spoil};
 use crate::observation::{Checker, ClusterSeen, Moment, NodeSeen, SimTime, Violation};
 use crate::phases::Phases;
-use crate::plan::Plan;
+use crate::plan::{Past, Plan};
 use crate::queue::{Asker, Happening, Parcel, Queue};
 use crate::settings::Fault;
 use crate::trace::Trace;
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) transcript: Option<Transcript>,
     pub(crate) counts: Counts,
     pub(crate) phases: Phases,
+    pub(crate) keeper: Keeper,
     /// How many quiet times and bursts overlap.
     pub(crate) quiet: u64,
     pub(crate) burst: u64,
@@ -64,7 +66,7 @@ impl World {
         let clock = Clock::new(now, plan.tick);
         let hosts = plan.node_ids().map(|id| (id, Host::new(clock.clone()))).collect();
         let seen = plan.node_ids().map(|id| {
-            let config = plan.config(&draws, id, 0);
+            let config = plan.config(&draws, (id, 0), Past::default());
             let (issued, confirmed) = (Stored::new(), Stored::new());
             (id, NodeSeen { id, config, up: false, status: None, issued, confirmed })
         });
@@ -82,6 +84,7 @@ impl World {
             trace: Trace::new(),
             transcript: None,
             counts: Counts::default(),
+            keeper: Keeper::default(),
             quiet: 0,
             burst: 0,
             healed: false,
@@ -139,13 +142,19 @@ impl World {
             return;
         }
         let link = Link::new(Endpoint::node(from), Endpoint::node(to));
-        let fate = self.network.send(&self.plan, &self.draws, self.now, link);
+        let (fate, troubled) =
+            (self.network.send(&self.plan, &self.draws, self.now, link), !self.healed);
+        if let Some((at, forged)) = self.network.forge(&self.plan, &self.draws, link, &bytes) {
+            self.counts.struck(Fault::Forge);
+            let parcel = Parcel { from, to, bytes: forged, damaged: false, troubled };
+            self.queue.push(self.now.plus(at), Happening::Deliver(parcel));
+        }
         if fate.delayed {
             self.counts.struck(Fault::Delay);
         }
         if let Some(at) = fate.again {
             self.counts.struck(Fault::Duplicate);
-            let parcel = Parcel { from, to, bytes: bytes.clone(), damaged: false };
+            let parcel = Parcel { from, to, bytes: bytes.clone(), damaged: false, troubled };
             self.queue.push(at, Happening::Deliver(parcel));
         }
         if fate.dropped {
@@ -155,9 +164,9 @@ impl World {
         let parcel = match fate.damage {
             Some(damage) => {
                 self.counts.struck(Fault::Damage);
-                Parcel { from, to, bytes: spoil(&bytes, damage), damaged: true }
+                Parcel { from, to, bytes: spoil(&bytes, damage), damaged: true, troubled }
             }
-            None => Parcel { from, to, bytes, damaged: false },
+            None => Parcel { from, to, bytes, damaged: false, troubled },
         };
         self.queue.push(at, Happening::Deliver(parcel));
     }
@@ -178,6 +187,7 @@ impl World {
             Happening::Deliver(parcel) => self.deliver(&parcel),
             Happening::Wake(node) => self.wake(node),
             Happening::Durable { node, start, write } => self.durable(node, start, write),
+            Happening::Failed { node, start, write } => self.write_failed(node, start, write),
             Happening::Ask { node, asker, request } => self.asked(node, asker, *request),
             Happening::Answer { client, token, reply } => {
                 workload.on_reply(&mut Context::new(self), client, token, *reply);
@@ -194,7 +204,7 @@ impl World {
     }
 
     fn deliver(&mut self, parcel: &Parcel) {
-        let Parcel { from, to, ref bytes, damaged } = *parcel;
+        let Parcel { from, to, ref bytes, damaged, troubled } = *parcel;
         let link = Link::new(Endpoint::node(from), Endpoint::node(to));
         if self.network.is_cut(link) || self.host(to).node.is_none() {
             return;
@@ -203,6 +213,8 @@ impl World {
             Err(panic) => self.object(Err(panicked(to, &panic))),
             // The transport's checksum does not match: the bytes go no further than this.
             Ok(_) if damaged => {}
+            // What was asked of the group in bad times comes to nothing in good ones.
+            Ok(Ok(envelope)) if troubled && self.healed && envelope.kind() == "Assign" => {}
             Ok(Ok(envelope)) => {
                 self.counts.delivered += 1;
                 self.feed(to, Input::Receive(envelope));
@@ -248,6 +260,16 @@ impl World {
             let Some(links) = self.links_of_leader() else { return };
             strike.trouble = Trouble::Cut(links);
         }
+        if let Trouble::Wipe(node) = strike.trouble
+            && !self.can_lose(&[node].into())
+        {
+            return;
+        }
+        if let Trouble::Churn(churn, dice) = &strike.trouble
+            && !self.churn(*churn, dice.clone())
+        {
+            return;
+        }
         if let Some(fault) = strike.fault {
             self.counts.struck(fault);
         }
@@ -260,6 +282,12 @@ impl World {
                     self.crash(node, Some(strike.ends.since(now)));
                 }
             }
+            Trouble::Wipe(node) => self.wipe(*node, strike.ends.since(now)),
+            Trouble::Upgrade(node) => {
+                self.host(*node).past.upgraded = true;
+                self.crash(*node, Some(strike.ends.since(now)));
+            }
+            Trouble::Churn(..) => {}
             Trouble::Pause { node, kind } => {
                 let host = self.host(*node);
                 if host.node.is_some() {
@@ -287,6 +315,9 @@ impl World {
             Trouble::Cut(links) => self.network.join(links),
             Trouble::Clog(_)
             | Trouble::Crash(_)
+            | Trouble::Wipe(_)
+            | Trouble::Upgrade(_)
+            | Trouble::Churn(..)
             | Trouble::ClockJump { .. }
             | Trouble::IsolateLeader => {}
             Trouble::Pause { node, .. } => self.resume(*node),
@@ -318,6 +349,7 @@ impl World {
 
     fn finish(&mut self, ended: Ended, workload: &mut dyn Workload) -> Ended {
         let judged = match ended {
+            Ended::Whole | Ended::Steps if self.plan.is_hostile() => return ended,
             Ended::Whole | Ended::Steps => {
                 let result = workload.on_end(&mut Context::new(self));
                 result.and_then(|()| self.judge(workload))

@@ -3,7 +3,7 @@
 //! Thousands are run by `hamok-sim swarm`; these are here so that `cargo test` alone would notice a
 //! broken invariant, and a simulator that does not simulate.
 
-use hamok_sim::{Profile, Report, Settings, SimTime, Simulation, Tally};
+use hamok_sim::{Fault, Profile, Report, Settings, SimTime, Simulation, Tally};
 
 fn run(seed: u64, profile: Profile, nodes: Option<u64>) -> (Report, Tally) {
     let mut simulation = Simulation::new(seed).profile(profile);
@@ -36,6 +36,28 @@ fn everything_at_once_breaks_nothing() {
     for seed in 0..6 {
         let (report, _) = run(seed, Profile::Radioactive, None);
         assert!(report.passed(), "{report}");
+    }
+}
+
+#[test]
+fn a_group_outlives_all_its_disks_and_members() {
+    let mut counts = hamok_sim::Counts::default();
+    for seed in 0..6 {
+        let simulation = Simulation::new(seed).profile(Profile::Storm).nodes(5);
+        let churned = simulation.fault(Fault::Wipe, 150_000).fault(Fault::RemoveNode, 300_000);
+        let (report, _) = churned.fault(Fault::AddNode, 500_000).run_maps();
+        assert!(report.passed(), "{report}");
+        counts += &report.counts;
+    }
+    assert!(counts.faults[&Fault::Wipe] > 60 && counts.removals > 10, "{counts:?}");
+}
+
+#[test]
+fn forgeries_make_no_node_panic_or_grow() {
+    for seed in 0..10 {
+        let (report, _) = run(seed, Profile::Hostile, None);
+        assert!(report.passed(), "{report}");
+        assert!(report.counts.faults.contains_key(&Fault::Forge), "{report}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::stays_leader;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Compares the loads in a node's status with its configuration, and measures what it sends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bounds;
 
 impl Checker for Bounds {
@@ -39,14 +39,27 @@ fn overfull(config: &Config, load: &Load) -> Option<Objection> {
         ("pending reads", load.pending_reads, config.max_pending_reads),
         ("messages in flight", load.inflight_messages, config.max_inflight_messages),
         ("sessions", load.sessions, config.sessions.max_sessions),
+        ("bytes of a snapshot coming in", load.incoming_bytes, config.max_snapshot_bytes),
+        ("bytes of the log", load.log_bytes, longest_log(config)),
     ];
     caps.into_iter().find(|(_, value, cap)| value > cap)
 }
 
-/// The load after the step, without what is excused: a command or a message that is alone, and what
-/// one that comes into office finds uncommitted.
+/// What a log may have grown to when a node takes in nothing more: three times what brings about a
+/// snapshot, what is kept behind one, what is not committed, and one message beyond.
+fn longest_log(config: &Config) -> u64 {
+    let message = config.max_message_bytes.max(config.max_entry_bytes + ENTRY_OVERHEAD);
+    let parts = [config.trailing_log_bytes, config.max_uncommitted_bytes, message, UNASKED];
+    parts.into_iter().fold(config.max_log_bytes.saturating_mul(3), u64::saturating_add)
+}
+
+/// The load after the step, without what is excused: a command or a message that is alone, a
+/// configuration, and what one that comes into office finds uncommitted.
 fn weighed(step: &StepSeen<'_>) -> Load {
     let mut load = step.after.load;
+    if step.before.configuration_index != step.after.configuration_index {
+        load.uncommitted_bytes = 0;
+    }
     if !stays_leader(step) || step.after.last.index.since(step.after.committed) <= 1 {
         load.uncommitted_bytes = 0;
     }
@@ -66,17 +79,22 @@ fn overgrown(config: &Config, before: &Load, after: &Load) -> Option<Objection> 
             after.uncommitted_bytes,
             config.max_uncommitted_bytes,
         ),
-        // While several messages are on their way to one follower, a single entry of any size may be
-        // alone on its way to another; the load does not tell them apart.
+        // While several messages are on their way to one follower, a single entry or piece of a
+        // snapshot of any size may be alone on its way to another; the load does not tell them apart.
         (
             "bytes in flight",
             before.inflight_bytes,
             after.inflight_bytes,
-            config.max_inflight_bytes.max(config.max_entry_bytes + ENTRY_OVERHEAD),
+            config.max_inflight_bytes.max(largest_piece(config)),
         ),
     ];
     let over = caps.into_iter().find(|(_, old, new, cap)| *old > 0 && new > old && new > cap);
     over.map(|(what, _, new, cap)| (what, new, cap))
+}
+
+/// The most bytes of an entry, or of a part of a snapshot: that ends with the item that fills it.
+fn largest_piece(config: &Config) -> u64 {
+    config.max_entry_bytes.max(PART_BYTES).saturating_add(PART_BYTES)
 }
 
 /// A message that is too long. Only those that carry commands can be; encoding all would cost more
@@ -87,6 +105,9 @@ fn oversized(config: &Config, outputs: &[Output]) -> Option<Objection> {
         let Output::Send(envelope) = output else { return None };
         let cap = match envelope.kind() {
             "AppendEntries" => entries.saturating_add(HEADER).min(MAX_ENVELOPE_BYTES),
+            "InstallSnapshot" => {
+                largest_piece(config).saturating_add(HEADER).min(MAX_ENVELOPE_BYTES)
+            }
             "Propose" => config.max_entry_bytes.saturating_add(HEADER).min(MAX_ENVELOPE_BYTES),
             _ => return None,
         };
@@ -97,6 +118,10 @@ fn oversized(config: &Config, outputs: &[Output]) -> Option<Objection> {
 
 /// What an entry counts beyond its command.
 const ENTRY_OVERHEAD: u64 = 64;
+/// What a node appends or is sent although its log is long: entries that open terms, configurations.
+const UNASKED: u64 = 16 << 10;
+/// The size at which a part of a snapshot is full.
+const PART_BYTES: u64 = 32 << 10;
 /// More than anything takes in a message beside the entries or the command it carries.
 const HEADER: u64 = 256;
 const CODE: &str = "BM";
@@ -129,7 +154,7 @@ mod tests {
 
     #[test]
     fn each_queue_above_its_cap_is_reported() {
-        let changes: [Change; 4] = [
+        let changes: [Change; 6] = [
             ("pending requests: 9 of 8", |seen| {
                 seen.own().config.max_pending_requests = 8;
                 seen.after.load.pending_requests = 9;
@@ -146,6 +171,11 @@ mod tests {
                 seen.own().config.sessions.max_sessions = 8;
                 seen.after.load.sessions = 9;
             }),
+            ("bytes of a snapshot coming in: 9 of 8", |seen| {
+                seen.own().config.max_snapshot_bytes = 8;
+                seen.after.load.incoming_bytes = 9;
+            }),
+            ("bytes of the log: 99999999", |seen| seen.after.load.log_bytes = 99_999_999),
         ];
         for (words, change) in changes {
             assert_objects(Bounds, &story(change), words);
@@ -166,11 +196,11 @@ mod tests {
                 seen.before.load.uncommitted_bytes = before;
                 seen.after.load.uncommitted_bytes = 101;
             }),
-            ("bytes in flight: 101 of 100", |seen, before| {
+            ("bytes in flight: 65537 of 65536", |seen, before| {
                 let config = &mut seen.own().config;
                 (config.max_inflight_bytes, config.max_entry_bytes) = (100, 36);
                 seen.before.load.inflight_bytes = before;
-                seen.after.load.inflight_bytes = 101;
+                seen.after.load.inflight_bytes = 65_537;
                 seen.after.load.inflight_messages = 2;
             }),
         ];

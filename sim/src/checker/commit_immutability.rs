@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use hamok::{Index, NodeId, Stored, Term};
+use hamok::{Entry, EntryId, Index, NodeId, Stored, Term};
 
+use super::ledger::newly_committed;
 use super::writes;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
-/// Knows every committed entry. Each life of each node is followed from its first entry on.
+/// Knows every committed entry. Each life of each node is followed from its first entry on, or from
+/// the snapshot before that.
 #[derive(Debug, Default)]
 pub(super) struct CommitImmutability {
     committed: Vec<Committed>,
@@ -24,28 +26,51 @@ struct Committed {
 }
 
 impl CommitImmutability {
-    fn follow(&mut self, node: NodeId, log: &Stored, index: u64) -> Result<(), Violation> {
-        let position = Index::new(index).next();
-        let Some(entry) = log.entry(position) else {
+    fn first(&self, index: Index) -> Option<&Committed> {
+        self.committed.get(usize::try_from(index.get().checked_sub(1)?).ok()?)
+    }
+
+    /// The step's node is the first to commit these.
+    fn learn(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) {
+        let this = |entry: &Entry| Committed {
+            term: entry.id().term,
+            digest: entry.digest(),
+            first: step.node,
+        };
+        let more = newly_committed(cluster, step, self.committed.len() as u64);
+        self.committed.extend(more.map(this));
+    }
+
+    fn compare(&self, node: NodeId, log: &Stored, index: Index) -> Result<(), Violation> {
+        let (Some(entry), Some(first)) = (log.entry(index), self.first(index)) else {
             let text = format!(
-                "what is committed stays in the log, but {position} is not in it; it ends with {}",
+                "what is committed stays in the log, but {index} is not in it; it ends with {}",
                 log.last()
             );
             return Err(Violation::new(CODE, Some(node), text));
         };
-        let this = Committed { term: entry.id().term, digest: entry.digest(), first: node };
-        let place = usize::try_from(index).expect("an index of a log in memory");
-        let Some(first) = self.committed.get(place) else {
-            self.committed.push(this);
-            return Ok(());
-        };
-        if (first.term, first.digest) == (this.term, this.digest) {
+        let (term, digest) = (entry.id().term, entry.digest());
+        if (first.term, first.digest) == (term, digest) {
             return Ok(());
         }
         let text = format!(
-            "what is committed never changes, but {position} is an entry of {} ({:016x}) here, and \
-             was one of {} ({:016x}) on {}",
-            this.term, this.digest, first.term, first.digest, first.first
+            "what is committed never changes, but {index} is an entry of {term} ({digest:016x}) here, \
+             and was one of {} ({:016x}) on {}",
+            first.term, first.digest, first.first
+        );
+        Err(Violation::new(CODE, Some(node), text))
+    }
+
+    /// A snapshot covers what is committed, up to its last entry.
+    fn compare_start(&self, node: NodeId, start: EntryId) -> Result<(), Violation> {
+        let first = self.first(start.index).map(|first| EntryId::new(start.index, first.term));
+        if start == EntryId::ZERO || first == Some(start) {
+            return Ok(());
+        }
+        let first = first.map_or_else(|| "nothing".to_owned(), |first| first.to_string());
+        let text = format!(
+            "a snapshot covers what is committed, but this one ends with {start}, where {first} is \
+             committed"
         );
         Err(Violation::new(CODE, Some(node), text))
     }
@@ -57,21 +82,28 @@ impl Checker for CommitImmutability {
     }
 
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        self.learn(cluster, step);
+        let log = &cluster.node(step.node).issued;
+        let start = log.start();
+        if step.replaced.is_some() {
+            self.compare_start(step.node, start)?;
+        }
         let followed = self.followed.get(&step.node).copied().unwrap_or(0);
         let committed = step.after.committed.get();
         // A write may have cut off or replaced what was committed: the last of it tells.
         let from = if writes(step) { followed.saturating_sub(1) } else { followed };
+        let from = from.max(start.index.get());
         if from >= committed {
             return Ok(());
         }
         self.followed.insert(step.node, committed);
-        let log = &cluster.node(step.node).issued;
-        (from..committed).try_for_each(|index| self.follow(step.node, log, index))
+        (from..committed)
+            .try_for_each(|index| self.compare(step.node, log, Index::new(index).next()))
     }
 
-    fn on_start(&mut self, _: &ClusterSeen<'_>, node: NodeId) -> Result<(), Violation> {
+    fn on_start(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) -> Result<(), Violation> {
         self.followed.remove(&node);
-        Ok(())
+        self.compare_start(node, cluster.node(node).issued.start())
     }
 }
 

@@ -1,14 +1,59 @@
 //! CQ: when a leader commits an index, the entry there is durable on a quorum of the configuration in
-//! force. The leader's own copy need not be among them (Raft thesis §10.2.1).
+//! force, on one of each half when that is joint. The leader's own copy need not be among them (Raft
+//! thesis §10.2.1).
 
-use hamok::{EntryId, Peer, Role};
+use std::collections::BTreeMap;
 
-use super::holds;
+use hamok::{Configuration, EntryId, Event, Index, NodeId, Peer, Role, Stored};
+
+use super::events;
+use super::ledger::Ledger;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Looks at what has been confirmed to each member, in the incarnation that the configuration names.
-#[derive(Debug)]
-pub(super) struct CommitQuorum;
+/// A step may commit one configuration and go over to the next: each commit is judged by the one in
+/// force when it was made, by the order of the events.
+#[derive(Debug, Default)]
+pub(super) struct CommitQuorum {
+    ledger: Ledger,
+    /// What had been confirmed to each incarnation when it last crashed. One whose disk was lost since
+    /// will never vote again, so that its copies count for as much as if they were there.
+    fallen: BTreeMap<Peer, Stored>,
+}
+
+impl CommitQuorum {
+    fn judge(
+        &self,
+        cluster: &ClusterSeen<'_>,
+        step: &StepSeen<'_>,
+        (index, configuration): (Index, &Configuration),
+    ) -> Result<(), Violation> {
+        let Some(entry) = self.ledger.entry_at(&cluster.node(step.node).issued, index) else {
+            return Ok(()); // MO and CI object to this.
+        };
+        let durable = |peer: Peer| self.is_durable(cluster, peer, entry);
+        if configuration.is_quorum(durable) {
+            return Ok(());
+        }
+        let holders: Vec<String> = configuration
+            .voters()
+            .filter(|peer| durable(*peer))
+            .map(|peer| peer.to_string())
+            .collect();
+        let text = format!(
+            "what a leader commits is durable on a quorum of {configuration}, but {entry} is so only \
+             on [{}]",
+            holders.join(", ")
+        );
+        Err(Violation::new(CODE, Some(step.node), text))
+    }
+
+    fn is_durable(&self, cluster: &ClusterSeen<'_>, peer: Peer, entry: EntryId) -> bool {
+        let disk = cluster.nodes.get(&peer.id).map(|node| &node.confirmed);
+        let disk = disk.filter(|disk| disk.peer() == Some(peer)).or_else(|| self.fallen.get(&peer));
+        disk.is_some_and(|disk| self.ledger.holds(disk, entry))
+    }
+}
 
 impl Checker for CommitQuorum {
     fn code(&self) -> &'static str {
@@ -16,36 +61,35 @@ impl Checker for CommitQuorum {
     }
 
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        self.ledger.note(cluster, step);
         let (before, after) = (step.before, step.after);
-        if after.role != Role::Leader || after.committed <= before.committed {
+        // One that a change has removed commits that change, and steps down with it.
+        let led = before.role == Role::Leader && before.term == after.term;
+        if !(led || after.role == Role::Leader) || after.committed <= before.committed {
             return Ok(());
         }
-        let Some(entry) = cluster.node(step.node).issued.entry(after.committed) else {
-            return Ok(()); // MO and CI object to this.
-        };
-        let durable = |peer: Peer| is_durable(cluster, peer, entry.id());
-        if after.configuration.is_quorum(durable) {
+        let mut configuration = &*before.configuration;
+        let mut judged = before.committed;
+        for event in events(step) {
+            if let Event::MembersChanged { configuration: next } = event {
+                configuration = next;
+            } else if let Event::Committed { index } = event {
+                self.judge(cluster, step, (*index, configuration))?;
+                judged = *index;
+            }
+        }
+        if judged == after.committed {
             return Ok(());
         }
-        let holders: Vec<String> = after
-            .configuration
-            .voters()
-            .filter(|peer| durable(*peer))
-            .map(|peer| peer.to_string())
-            .collect();
-        let text = format!(
-            "what a leader commits is durable on a quorum of {}, but {} is so only on [{}]",
-            after.configuration,
-            entry.id(),
-            holders.join(", ")
-        );
-        Err(Violation::new(CODE, Some(step.node), text))
+        self.judge(cluster, step, (after.committed, &after.configuration))
     }
-}
 
-fn is_durable(cluster: &ClusterSeen<'_>, peer: Peer, entry: EntryId) -> bool {
-    let disk = cluster.nodes.get(&peer.id).map(|node| &node.confirmed);
-    disk.is_some_and(|disk| disk.peer() == Some(peer) && holds(disk, entry))
+    fn on_crash(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) {
+        let disk = &cluster.node(node).confirmed;
+        if let Some(peer) = disk.peer() {
+            self.fallen.insert(peer, disk.clone());
+        }
+    }
 }
 
 const CODE: &str = "CQ";
@@ -59,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_true_story_is_accepted() {
-        assert_accepts(CommitQuorum);
+        assert_accepts(CommitQuorum::default());
     }
 
     #[test]
@@ -72,7 +116,7 @@ mod tests {
             }
             found
         });
-        assert_objects(CommitQuorum, &story, "is durable on a quorum of {n1 n2 n3}");
+        assert_objects(CommitQuorum::default(), &story, "is durable on a quorum of {n1 n2 n3}");
     }
 
     /// In the true story a leader commits before its own copy is durable; on one fewer it may not.
@@ -91,7 +135,7 @@ mod tests {
             }
             found
         });
-        assert_objects(CommitQuorum, &story, "is so only on");
+        assert_objects(CommitQuorum::default(), &story, "is so only on");
     }
 
     #[test]
@@ -100,8 +144,16 @@ mod tests {
         let last = story.steps().last().expect("something happened");
         let peer = last.after.identity.peer;
         let cluster = ClusterSeen { nodes: &last.nodes };
-        assert!(is_durable(&cluster, peer, last.nodes[&peer.id].confirmed.last()));
+        assert!(CommitQuorum::default().is_durable(
+            &cluster,
+            peer,
+            last.nodes[&peer.id].confirmed.last()
+        ));
         let other = Peer { incarnation: Incarnation::new(7), ..peer };
-        assert!(!is_durable(&cluster, other, last.nodes[&peer.id].confirmed.last()));
+        assert!(!CommitQuorum::default().is_durable(
+            &cluster,
+            other,
+            last.nodes[&peer.id].confirmed.last()
+        ));
     }
 }

@@ -1,12 +1,15 @@
 //! CT: a leader commits by counting copies only when the entry is of its own term; what is older
 //! commits with it (Raft §5.4.2).
 
+use super::ledger::Ledger;
 use super::stays_leader;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Looks at the entry at the index that a leader moves its commit index to.
-#[derive(Debug)]
-pub(super) struct CommitTerm;
+#[derive(Debug, Default)]
+pub(super) struct CommitTerm {
+    ledger: Ledger,
+}
 
 impl Checker for CommitTerm {
     fn code(&self) -> &'static str {
@@ -14,17 +17,17 @@ impl Checker for CommitTerm {
     }
 
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        self.ledger.note(cluster, step);
         if !stays_leader(step) || step.after.committed <= step.before.committed {
             return Ok(());
         }
         let log = &cluster.node(step.node).issued;
         let term = step.after.term;
-        match log.entry(step.after.committed) {
-            Some(entry) if entry.id().term != term => {
+        match self.ledger.entry_at(log, step.after.committed) {
+            Some(entry) if entry.term != term => {
                 let text = format!(
                     "a leader counts copies only of entries of its own term, but that of {term} \
-                     committed up to {}",
-                    entry.id()
+                     committed up to {entry}"
                 );
                 Err(Violation::new(CODE, Some(step.node), text))
             }
@@ -42,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_true_story_is_accepted() {
-        assert_accepts(CommitTerm);
+        assert_accepts(CommitTerm::default());
     }
 
     #[test]
@@ -55,6 +58,10 @@ mod tests {
             }
             found
         });
-        assert_objects(CommitTerm, &story, "counts copies only of entries of its own term");
+        assert_objects(
+            CommitTerm::default(),
+            &story,
+            "counts copies only of entries of its own term",
+        );
     }
 }

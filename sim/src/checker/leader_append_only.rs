@@ -2,13 +2,16 @@
 
 use hamok::Event;
 
-use super::{events, holds, stays_leader, writes};
+use super::ledger::Ledger;
+use super::{events, stays_leader, writes};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Looks at the leader's last entry: it must be where it was. What stands before it cannot have
 /// changed without it, by log matching.
-#[derive(Debug)]
-pub(super) struct LeaderAppendOnly;
+#[derive(Debug, Default)]
+pub(super) struct LeaderAppendOnly {
+    ledger: Ledger,
+}
 
 impl Checker for LeaderAppendOnly {
     fn code(&self) -> &'static str {
@@ -16,12 +19,14 @@ impl Checker for LeaderAppendOnly {
     }
 
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
+        self.ledger.note(cluster, step);
         if !stays_leader(step) || !writes(step) {
             return Ok(());
         }
         let last = step.before.last;
         let truncates = |event: &Event| matches!(event, Event::LogTruncated { .. });
-        if holds(&cluster.node(step.node).issued, last) && !events(step).any(truncates) {
+        if self.ledger.holds(&cluster.node(step.node).issued, last) && !events(step).any(truncates)
+        {
             return Ok(());
         }
         let text = format!(
@@ -48,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_true_story_is_accepted() {
-        assert_accepts(LeaderAppendOnly);
+        assert_accepts(LeaderAppendOnly::default());
     }
 
     #[test]
@@ -61,7 +66,7 @@ mod tests {
             }
             found
         });
-        assert_objects(LeaderAppendOnly, &story, "a leader only appends");
+        assert_objects(LeaderAppendOnly::default(), &story, "a leader only appends");
     }
 
     #[test]
@@ -74,6 +79,6 @@ mod tests {
             }
             found
         });
-        assert_objects(LeaderAppendOnly, &story, "a leader only appends");
+        assert_objects(LeaderAppendOnly::default(), &story, "a leader only appends");
     }
 }

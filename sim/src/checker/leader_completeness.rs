@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Claim, EntryId, Index, Output, Peer, Term};
+use hamok::{Claim, EntryId, Output, Peer, Term};
 
-use super::{claims, elections, holds};
+use super::ledger::Ledger;
+use super::{claims, elections};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Knows the term of every committed entry. Of a new leader it looks at the last one committed in an
@@ -16,23 +17,13 @@ use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 /// ended when it asked.
 #[derive(Debug, Default)]
 pub(super) struct LeaderCompleteness {
-    /// In order of the index, hence of the term.
-    committed: Vec<Term>,
+    ledger: Ledger,
     /// Where the log of each candidate ended when it asked for votes.
     asked: BTreeMap<(Peer, Term), EntryId>,
     voted: BTreeSet<(Peer, Term)>,
 }
 
 impl LeaderCompleteness {
-    /// The last entry committed in a term before `term`.
-    fn last_before(&self, term: Term) -> EntryId {
-        let count = self.committed.partition_point(|committed| *committed < term);
-        match self.committed[..count].last() {
-            Some(&committed) => EntryId::new(Index::new(count as u64), committed),
-            None => EntryId::ZERO,
-        }
-    }
-
     fn on_votes(
         &mut self,
         cluster: &ClusterSeen<'_>,
@@ -76,8 +67,8 @@ impl Checker for LeaderCompleteness {
         self.on_votes(cluster, step)?;
         let log = &cluster.node(step.node).issued;
         for term in elections(step) {
-            let committed = self.last_before(term);
-            if !holds(log, committed) {
+            let committed = self.ledger.last_before(term);
+            if !self.ledger.holds(log, committed) {
                 let text = format!(
                     "a leader's log holds all that was committed before its term, but the leader of \
                      {term} lacks {committed}; its log ends with {}",
@@ -86,9 +77,7 @@ impl Checker for LeaderCompleteness {
                 return Err(Violation::new(CODE, Some(step.node), text));
             }
         }
-        let known = self.committed.len() as u64;
-        let more = (known..step.after.committed.get()).map(|index| Index::new(index).next());
-        self.committed.extend(more.map_while(|index| Some(log.entry(index)?.id().term)));
+        self.ledger.note(cluster, step);
         Ok(())
     }
 }
@@ -139,16 +128,5 @@ mod tests {
             asks
         });
         assert_objects(LeaderCompleteness::default(), &story, "whose log ends with 0@0");
-    }
-
-    #[test]
-    fn what_a_later_term_committed_is_not_asked_of_an_earlier_leader() {
-        let [one, two, four] = [1, 2, 4].map(Term::new);
-        let checker =
-            LeaderCompleteness { committed: vec![one, one, two, four], ..Default::default() };
-        assert_eq!(checker.last_before(one), EntryId::ZERO);
-        assert_eq!(checker.last_before(two), EntryId::new(Index::new(2), one));
-        assert_eq!(checker.last_before(four), EntryId::new(Index::new(3), two));
-        assert_eq!(checker.last_before(Term::new(9)), EntryId::new(Index::new(4), four));
     }
 }

@@ -16,8 +16,8 @@ use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 #[derive(Debug, Default)]
 pub(super) struct LogMatching {
     entries: BTreeMap<Name, Known>,
-    /// The terms of the entries of each log, as far as they have been looked at.
-    logs: BTreeMap<NodeId, Vec<Term>>,
+    /// Each log as far as it has been looked at.
+    logs: BTreeMap<NodeId, Followed>,
 }
 
 type Name = (Option<GroupId>, Index, Term);
@@ -29,26 +29,56 @@ struct Known {
     holder: NodeId,
 }
 
+/// The terms of the entries of a log, after the last that its snapshot covers.
+#[derive(Debug, Default)]
+struct Followed {
+    start: EntryId,
+    terms: Vec<Term>,
+}
+
+impl Followed {
+    /// Forgets what a new snapshot covers; all of it, if the log did not lead up to that.
+    fn begin_after(&mut self, start: EntryId) {
+        let covered = start.index.get().checked_sub(self.start.index.get());
+        let covered = covered.and_then(|count| usize::try_from(count).ok());
+        let led = covered.and_then(|count| self.terms.get(count.checked_sub(1)?));
+        match covered {
+            Some(count) if led == Some(&start.term) => _ = self.terms.drain(..count),
+            Some(_) | None => self.terms.clear(),
+        }
+        self.start = start;
+    }
+}
+
 impl LogMatching {
     /// Looks at what the log holds beyond what is known of it: the last `appended` entries at least.
     fn follow(&mut self, node: NodeId, log: &Stored, appended: u64) -> Result<(), Violation> {
         let known = self.logs.entry(node).or_default();
+        let (group, start) = (log.group(), log.start());
+        if known.start != start {
+            known.begin_after(start);
+            if !self.entries.contains_key(&(group, start.index, start.term)) {
+                let text =
+                    format!("a snapshot ends with an entry of a log, but {start} was in none");
+                return Err(Violation::new(CODE, Some(node), text));
+            }
+        }
         let entries = log.entries();
         let old = entries.len().saturating_sub(usize::try_from(appended).unwrap_or(usize::MAX));
-        let mut same = known.len().min(old);
-        while same > 0 && known[same - 1] != entries[same - 1].id().term {
+        let mut same = known.terms.len().min(old);
+        while same > 0 && known.terms[same - 1] != entries[same - 1].id().term {
             same -= 1;
         }
-        known.truncate(same);
+        known.terms.truncate(same);
         for entry in &entries[same..] {
-            let before = known.last().copied().unwrap_or(Term::ZERO);
-            let expected = Index::new(known.len() as u64).next();
-            known.push(entry.id().term);
+            let before = known.terms.last().copied().unwrap_or(start.term);
+            let expected = start.index.plus(known.terms.len() as u64).next();
+            known.terms.push(entry.id().term);
             if entry.id().index != expected {
                 let text = format!("a log has no gaps, but {} stands at {expected}", entry.id());
                 return Err(Violation::new(CODE, Some(node), text));
             }
-            Self::compare(&mut self.entries, (log.group(), node), entry, before)?;
+            Self::compare(&mut self.entries, (group, node), entry, before)?;
         }
         Ok(())
     }

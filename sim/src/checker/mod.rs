@@ -11,6 +11,7 @@
 //! | CI | `commit_immutability` | RL | `linearizable` |
 //! | CQ | `commit_quorum` | LV | `liveness` |
 //! | BM | `bounds` | ST | `stability` |
+//! | SE | `snapshot_equality` | CF | `configurations` |
 //! | NP | `no_panic` | DT | `determinism` |
 //!
 //! A checker sees only what an embedder could see, by the crate's public interface, and shares
@@ -22,17 +23,20 @@ mod bounds;
 mod commit_immutability;
 mod commit_quorum;
 mod commit_term;
+mod configurations;
 mod determinism;
 mod election_safety;
 mod exactly_once;
 mod journal;
 mod leader_append_only;
 mod leader_completeness;
+mod ledger;
 mod linearizable;
 mod liveness;
 mod log_matching;
 mod monotonicity;
 mod no_panic;
+mod snapshot_equality;
 mod stability;
 mod state_machine_safety;
 mod term_monotonicity;
@@ -41,7 +45,7 @@ mod testing;
 mod vote_durability;
 mod vote_uniqueness;
 
-use hamok::{Claim, EntryId, Envelope, Event, Output, Role, Stored, Term};
+use hamok::{Claim, Envelope, Event, Output, Role, Term};
 
 use crate::observation::{Checker, StepSeen};
 
@@ -53,25 +57,34 @@ pub use no_panic::panicked;
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(no_panic::NoPanic),
-        Box::new(monotonicity::Monotonicity),
+        Box::new(monotonicity::Monotonicity::default()),
         Box::new(term_monotonicity::TermMonotonicity::default()),
         Box::new(election_safety::ElectionSafety::default()),
         Box::new(vote_durability::VoteDurability),
         Box::new(vote_uniqueness::VoteUniqueness::default()),
-        Box::new(acknowledgement::Acknowledgement),
+        Box::new(acknowledgement::Acknowledgement::default()),
         Box::new(log_matching::LogMatching::default()),
-        Box::new(leader_append_only::LeaderAppendOnly),
+        Box::new(leader_append_only::LeaderAppendOnly::default()),
         Box::new(leader_completeness::LeaderCompleteness::default()),
-        Box::new(commit_quorum::CommitQuorum),
-        Box::new(commit_term::CommitTerm),
+        Box::new(commit_quorum::CommitQuorum::default()),
+        Box::new(commit_term::CommitTerm::default()),
         Box::new(commit_immutability::CommitImmutability::default()),
         Box::new(state_machine_safety::StateMachineSafety::default()),
+        Box::new(snapshot_equality::SnapshotEquality::default()),
+        Box::new(configurations::Configurations::default()),
         Box::new(exactly_once::ExactlyOnce::default()),
         Box::new(linearizable::Linearizable::default()),
         Box::new(liveness::Liveness),
         Box::new(stability::Stability),
         Box::new(bounds::Bounds),
     ]
+}
+
+/// Those for a run in which somebody forges messages in the names of members: the others build on
+/// members being trusted.
+#[must_use]
+pub fn of_hostile_runs() -> Vec<Box<dyn Checker>> {
+    vec![Box::new(bounds::Bounds)]
 }
 
 /// Whether the step asked for a write, and so may have changed the log.
@@ -106,9 +119,4 @@ fn elections<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = Term> {
 fn stays_leader(step: &StepSeen<'_>) -> bool {
     let leads = |role| role == Role::Leader;
     leads(step.before.role) && leads(step.after.role) && step.before.term == step.after.term
-}
-
-/// Whether the log holds this entry; every log holds the one before the first.
-fn holds(log: &Stored, entry: EntryId) -> bool {
-    entry == EntryId::ZERO || log.entry(entry.index).is_some_and(|held| held.id() == entry)
 }

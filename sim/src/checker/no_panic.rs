@@ -7,7 +7,7 @@ use super::events;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Looks for events that say that no correct member, disk or client does this: here all are correct.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct NoPanic;
 
 impl Checker for NoPanic {

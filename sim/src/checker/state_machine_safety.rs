@@ -1,5 +1,6 @@
 //! SM: nodes that have applied as far have the same state, and each entry gave them the same result
-//! and the same events; every node applies every entry once in a life, in order (Raft §5.4.3).
+//! and the same events; every node applies every entry once in a life, in order, but for those that a
+//! snapshot stands for (Raft §5.4.3, §7).
 
 use std::collections::BTreeMap;
 
@@ -44,6 +45,21 @@ impl StateMachineSafety {
                 Ok(())
             }
         }
+    }
+
+    /// A snapshot takes the place of the entries that it covers.
+    fn load(&mut self, node: NodeId, last: EntryId) -> Result<(), Violation> {
+        let done = self.lives.entry(node).or_default();
+        let known = self.applied.get(place(last.index));
+        let text = if last.index < *done {
+            format!("a snapshot leads on, but after {done} came one up to {last}")
+        } else if known.is_none_or(|known| known.entry != last) {
+            format!("a snapshot stands for what was applied, but nobody has applied {last}")
+        } else {
+            *done = last.index;
+            return Ok(());
+        };
+        Err(Violation::new(CODE, Some(node), text))
     }
 
     /// The state that a node shows must be the one it reached by applying.
@@ -114,6 +130,8 @@ impl Checker for StateMachineSafety {
             if let Event::Applied { entry, digest, outcome } = *event {
                 let events = std::mem::take(&mut events);
                 self.apply(Applied { first: step.node, entry, digest, outcome, events })?;
+            } else if let Event::SnapshotLoaded { last } = *event {
+                self.load(step.node, last)?;
             } else if comes_of_applying(event) {
                 events.push(event.clone());
             }

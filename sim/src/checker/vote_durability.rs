@@ -7,7 +7,7 @@ use super::claims;
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Looks at the disk of whoever claims to have voted; a request for votes claims that too.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct VoteDurability;
 
 impl Checker for VoteDurability {

@@ -157,6 +157,7 @@ enum ProfileArgument {
     Storm,
     Radioactive,
     Swarm,
+    Hostile,
 }
 
 /// One option for each fault: how often it strikes.
@@ -171,6 +172,7 @@ impl SettingsArguments {
             ProfileArgument::Storm => Profile::Storm,
             ProfileArgument::Radioactive => Profile::Radioactive,
             ProfileArgument::Swarm => Profile::Swarm,
+            ProfileArgument::Hostile => Profile::Hostile,
         };
         settings.nodes = self.nodes;
         settings.clients = self.clients;

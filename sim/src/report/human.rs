@@ -96,8 +96,18 @@ pub(super) fn swarm(result: &SwarmResult<'_>, colour: bool) -> String {
 }
 
 fn describe_plan(text: &mut String, plan: &Plan) {
-    let Plan { nodes, clients, latency, disk, knobs, .. } = plan;
-    line(text, "cluster", format_args!("{nodes} nodes, {clients} clients"));
+    let Plan { nodes, spares, clients, latency, disk, knobs, .. } = plan;
+    let mut ways = Vec::new();
+    ways.extend(plan.diskless.then(|| "no disks".to_owned()));
+    ways.extend(plan.last_resort.map(|id| format!("{id} leads as a last resort")));
+    ways.extend(plan.upgrades.then(|| "upgrades".to_owned()));
+    ways.extend(knobs.demote_after.map(|ticks| format!("demotes after {ticks} ticks")));
+    let ways: String = ways.iter().map(|way| format!(", {way}")).collect();
+    line(
+        text,
+        "cluster",
+        format_args!("{nodes} nodes and {spares} later, {clients} clients{ways}"),
+    );
     line(
         text,
         "times",
@@ -117,7 +127,7 @@ fn describe_plan(text: &mut String, plan: &Plan) {
         text,
         "limits",
         format_args!(
-            "message {} B, in flight {} B and {}, entry {} B, uncommitted {} B, pending {} and {} B, reads {}, step {} B",
+            "message {} B, in flight {} B and {}, entry {} B, uncommitted {} B, pending {} and {} B, reads {}, step {} B, log {} B and {} and {} B behind",
             knobs.max_message_bytes,
             knobs.max_inflight_bytes,
             knobs.max_inflight_messages,
@@ -126,7 +136,10 @@ fn describe_plan(text: &mut String, plan: &Plan) {
             knobs.max_pending_requests,
             knobs.max_pending_bytes,
             knobs.max_pending_reads,
-            knobs.step_budget_bytes
+            knobs.step_budget_bytes,
+            knobs.max_log_bytes,
+            knobs.max_log_entries,
+            knobs.trailing_log_bytes
         ),
     );
     let asked: Vec<String> = plan
@@ -153,6 +166,31 @@ fn describe_counts(text: &mut String, counts: &Counts) {
             counts.writes,
             counts.sent,
             counts.delivered
+        ),
+    );
+    line(
+        text,
+        "snapshots",
+        format_args!(
+            "{} taken, {} sent, {} resumed, {} installed",
+            counts.snapshots_taken,
+            counts.snapshots_sent,
+            counts.snapshots_resumed,
+            counts.snapshots_installed
+        ),
+    );
+    line(
+        text,
+        "members",
+        format_args!(
+            "{} admitted, {} removed, {} promoted, {} demoted; {} transfers begun, {} failed; {} versions raised",
+            counts.admissions,
+            counts.removals,
+            counts.promotions,
+            counts.demotions,
+            counts.transfers_begun,
+            counts.transfers_failed,
+            counts.versions_raised
         ),
     );
     let struck: Vec<String> =
