@@ -61,6 +61,10 @@ pub struct Config {
     /// How many bytes of entries that a snapshot covers are kept in memory all the same, so that a
     /// node that lags a little need not be sent the snapshot. 0 keeps none. Default 1 MiB.
     pub trailing_log_bytes: u64,
+    /// About how many bytes of a snapshot one message carries, and one step writes or loads at least.
+    /// Best the same on all nodes: a snapshot begun under one leader goes on under the next if both have
+    /// cut theirs alike. At most 16 MiB; default 32 KiB.
+    pub snapshot_part_bytes: u64,
     /// The most bytes of a snapshot that a node takes from a leader. Default 1 GiB.
     pub max_snapshot_bytes: u64,
     /// Whom this node lets join the group when it leads. Default [`Admission::Open`].
@@ -188,7 +192,8 @@ pub enum ConfigError {
     },
     /// [`SessionLimits::max_sessions`] is below 2.
     TooFewSessions,
-    /// [`Config::max_message_bytes`] is above what an envelope can carry.
+    /// [`Config::max_message_bytes`] or [`Config::snapshot_part_bytes`] is above what an envelope can
+    /// carry.
     MessageTooLarge {
         /// The limit.
         limit: u64,
@@ -243,6 +248,7 @@ impl Config {
             max_log_bytes: 8 << 20,
             max_log_entries: 1 << 16,
             trailing_log_bytes: 1 << 20,
+            snapshot_part_bytes: 32 << 10,
             max_snapshot_bytes: 1 << 30,
             admission: Admission::Open,
             metadata: Bytes::default(),
@@ -271,6 +277,7 @@ impl Config {
             ("step_budget_bytes", self.step_budget_bytes),
             ("max_log_bytes", self.max_log_bytes),
             ("max_log_entries", self.max_log_entries),
+            ("snapshot_part_bytes", self.snapshot_part_bytes),
             ("max_snapshot_bytes", self.max_snapshot_bytes),
             ("min_voters", self.min_voters),
             ("newest_version", u64::from(self.newest_version)),
@@ -298,7 +305,7 @@ impl Config {
         if self.max_entry_bytes > MAX_ENTRY_BYTES {
             return Err(ConfigError::EntryTooLarge { limit: MAX_ENTRY_BYTES });
         }
-        if self.max_message_bytes > MAX_ENTRY_BYTES {
+        if self.max_message_bytes.max(self.snapshot_part_bytes) > MAX_ENTRY_BYTES {
             return Err(ConfigError::MessageTooLarge { limit: MAX_ENTRY_BYTES });
         }
         if self.sessions.max_sessions < 2 {
@@ -359,7 +366,7 @@ impl fmt::Display for ConfigError {
             }
             Self::TooFewSessions => f.write_str("sessions.max_sessions must be at least 2"),
             Self::MessageTooLarge { limit } => {
-                write!(f, "max_message_bytes must be at most {limit}")
+                write!(f, "max_message_bytes and snapshot_part_bytes must be at most {limit}")
             }
             Self::WindowTooSmall { window, pending } => write!(
                 f,

@@ -43,6 +43,7 @@ pub(crate) struct StateMachine {
 #[derive(Debug)]
 struct Limits {
     step_bytes: u64,
+    part_bytes: u64,
     log_bytes: u64,
     log_entries: u64,
     newest_version: u8,
@@ -73,6 +74,7 @@ impl StateMachine {
             applied: EntryId::ZERO,
             limits: Limits {
                 step_bytes: config.step_budget_bytes,
+                part_bytes: config.snapshot_part_bytes,
                 log_bytes: config.max_log_bytes,
                 log_entries: config.max_log_entries,
                 newest_version: config.newest_version,
@@ -277,7 +279,7 @@ impl StateMachine {
     /// Writes one part of the snapshot under way, or more if the budget allows.
     fn write_snapshot(&mut self, mut budget: u64, raft: &mut Raft) {
         let Some(taking) = &mut self.taking else { return };
-        while let Some(part) = self.store.next_part(PART_BYTES) {
+        while let Some(part) = self.store.next_part(self.limits.part_bytes) {
             taking.sum.add(&part);
             budget = budget.saturating_sub(part.len_u64());
             taking.parts.push(part);
@@ -298,7 +300,5 @@ fn emit(raft: &mut Raft, event: Event) {
 
 /// How many times as long loading takes as applying or writing as much.
 const LOADING_COST: u64 = 4;
-/// The size of a snapshot's parts: the same on all nodes, so that equal states make equal parts.
-const PART_BYTES: u64 = 32 << 10;
 /// How many elements of what was thrown away one step frees.
 const SWEPT: u64 = 1024;

@@ -20,16 +20,12 @@ pub struct Plan {
     /// How many nodes found the group.
     pub nodes: u64,
     /// How many more join it later.
-    #[serde(default)]
     pub spares: u64,
     /// Nodes keep nothing on disk: each start is that of a new incarnation.
-    #[serde(default)]
     pub diskless: bool,
     /// A node that leads only as a last resort.
-    #[serde(default)]
     pub last_resort: Option<NodeId>,
     /// Nodes begin with format version 1 and go over to 2, one after the other.
-    #[serde(default)]
     pub upgrades: bool,
     /// How many clients.
     pub clients: u64,
@@ -86,17 +82,14 @@ pub struct Knobs {
     pub max_pending_bytes: u64,
     pub max_pending_reads: u64,
     pub step_budget_bytes: u64,
-    #[serde(default = "default_log_bytes")]
     pub max_log_bytes: u64,
-    #[serde(default = "default_log_entries")]
     pub max_log_entries: u64,
-    #[serde(default = "default_trailing_bytes")]
     pub trailing_log_bytes: u64,
+    pub snapshot_part_bytes: u64,
     pub max_sessions: u64,
     pub session_window: u64,
     pub max_reply_bytes: u64,
     pub session_lifetime_entries: u64,
-    #[serde(default)]
     pub demote_after: Option<u64>,
 }
 
@@ -126,7 +119,6 @@ pub struct Load {
     /// How many in a million carry a long value.
     pub long_values: u32,
     /// How long those are at most.
-    #[serde(default = "default_longest_value")]
     pub longest_value: u64,
     /// How many seconds in a million begin a time in which nobody writes.
     pub quiet: u32,
@@ -225,6 +217,7 @@ impl Plan {
             (load.quiet, load.burst) = (0, 0);
         } else {
             (knobs.max_log_entries, knobs.trailing_log_bytes) = (50, 1_000);
+            knobs.snapshot_part_bytes = 300;
         }
         Self {
             nodes: 3,
@@ -292,6 +285,7 @@ impl Knobs {
             max_log_bytes: defaults.max_log_bytes,
             max_log_entries: defaults.max_log_entries,
             trailing_log_bytes: defaults.trailing_log_bytes,
+            snapshot_part_bytes: defaults.snapshot_part_bytes,
             max_sessions: defaults.sessions.max_sessions,
             session_window: defaults.sessions.window,
             max_reply_bytes: defaults.sessions.max_reply_bytes,
@@ -324,6 +318,7 @@ impl Knobs {
             max_log_bytes: defaults.max_log_bytes,
             max_log_entries: defaults.max_log_entries,
             trailing_log_bytes: defaults.trailing_log_bytes,
+            snapshot_part_bytes: defaults.snapshot_part_bytes,
             max_sessions: or_default(defaults.max_sessions, &[2 * nodes + 4, 64]),
             session_window: window.max(max_pending_requests),
             max_reply_bytes: or_default(defaults.max_reply_bytes, &[1, 200, 4_000]),
@@ -345,6 +340,7 @@ impl Knobs {
             max_log_bytes: *dice.pick(&[2_000, 8_000, 64_000, self.max_log_bytes]),
             max_log_entries: *dice.pick(&[10, 10, 25, 100, 400, self.max_log_entries]),
             trailing_log_bytes: *dice.pick(&[0, 0, 1_000, self.trailing_log_bytes]),
+            snapshot_part_bytes: *dice.pick(&[64, 64, 300, 2_000, self.snapshot_part_bytes]),
             demote_after: dice.chance(250_000).then(|| self.election_timeout * dice.between(3, 10)),
             ..self
         }
@@ -366,6 +362,7 @@ impl Knobs {
         config.max_log_bytes = self.max_log_bytes;
         config.max_log_entries = self.max_log_entries;
         config.trailing_log_bytes = self.trailing_log_bytes;
+        config.snapshot_part_bytes = self.snapshot_part_bytes;
         config.demote_after = self.demote_after.map(Ticks::new);
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
@@ -387,7 +384,7 @@ impl Load {
             oversized: 1_000,
             outside_window: 2_000,
             long_values: 30_000,
-            longest_value: default_longest_value(),
+            longest_value: LONGEST_VALUE,
             quiet: 20_000,
             burst: 20_000,
         }
@@ -408,7 +405,7 @@ impl Load {
             long_values: *dice.pick(&[0, 30_000, 500_000]),
             quiet: *dice.pick(&[0, 20_000, 60_000]),
             burst: *dice.pick(&[0, 20_000, 60_000]),
-            longest_value: default_longest_value(),
+            longest_value: LONGEST_VALUE,
         };
         made.with_long_values(dice)
     }
@@ -465,21 +462,8 @@ const FORGED: u32 = 100_000;
 /// Sets the draw of a node's birth apart from that of its loss.
 const BIRTH: u64 = 1 << 40;
 
-fn default_longest_value() -> u64 {
-    400
-}
-
-fn default_log_bytes() -> u64 {
-    Knobs::new(1).max_log_bytes
-}
-
-fn default_log_entries() -> u64 {
-    Knobs::new(1).max_log_entries
-}
-
-fn default_trailing_bytes() -> u64 {
-    Knobs::new(1).trailing_log_bytes
-}
+/// The longest of the values that are called long, unless the plan says otherwise.
+const LONGEST_VALUE: u64 = 400;
 
 #[cfg(test)]
 mod tests {

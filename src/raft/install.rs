@@ -42,8 +42,8 @@ impl Raft {
     /// The store has written down a snapshot: it takes the place of the log up to its last entry.
     pub(crate) fn adopt_snapshot(&mut self, snapshot: Snapshot) {
         let last = snapshot.last();
-        if last.index <= self.snapshot().index {
-            return; // One that a leader sent has overtaken it.
+        if last.index <= self.snapshot().index || self.is_out_of_service() {
+            return; // One that a leader sent has overtaken it, or nothing is kept any more.
         }
         assert!(self.log.holds(last), "a snapshot up to {last}, which is not in the log");
         self.counters.snapshots_taken += 1;
