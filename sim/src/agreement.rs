@@ -34,14 +34,13 @@ impl World {
         self.is_settled(healthy, first)
     }
 
-    /// A node that is no member knows that, unless it is still to become one. A learner may not: it asks
-    /// nobody for a vote, and so nobody tells it.
+    /// A node that is no member knows that, unless it is still to become one.
     fn is_at_rest(&self, id: NodeId, status: &Status) -> Result<(), String> {
         let comes = self.hosts[&id].rejoins || !self.keeper.has_named(status.identity.peer);
         let own = status.membership;
         if comes {
             Err(format!("{id} has not joined"))
-        } else if matches!(own, Membership::Removed | Membership::NotNamed | Membership::Learner) {
+        } else if own == Membership::Removed {
             Ok(())
         } else {
             Err(format!("{id} is no member, but takes itself for {own:?}"))

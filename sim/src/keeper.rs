@@ -219,9 +219,9 @@ impl World {
             let change = MemberChange::Promote(peer.id);
             return Some((asked, change_members([change]).into_parts().0));
         }
-        // Nobody but the leader knows whether a node speaks the group's version.
-        let speaks = self.seen[&peer.id].config.newest_version >= configuration.version();
-        if membership != Membership::Outside && (!speaks || dice.chance(500_000)) {
+        // Whether a node speaks the group's version is asked only of one that asks to join.
+        let asks = self.plan.upgrades || dice.chance(500_000);
+        if membership != Membership::Outside && asks {
             let host = self.host(peer.id);
             // One that is paused may never hear of it.
             host.rejoins |= host.pause.is_none();

@@ -1,6 +1,6 @@
 //! Lives of nodes: starting, crashing, pausing.
 
-use hamok::{Input, Membership, Node, NodeId, Stored, Ticks};
+use hamok::{Input, Node, NodeId, Stored, Ticks};
 
 use crate::checker::panicked;
 use crate::disk::Misread;
@@ -41,9 +41,7 @@ impl World {
         };
         self.counts.starts += 1;
         let now = self.now;
-        let restored = image.peer().is_some();
-        let rejoins = restored && node.status().membership == Membership::NotNamed;
-        self.host(id).rejoins = rejoins;
+        self.host(id).rejoins = false;
         let seen = self.seen_mut(id);
         seen.up = true;
         seen.config = config;

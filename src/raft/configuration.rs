@@ -75,6 +75,9 @@ pub enum Afterwards {
 pub enum MemberChange {
     /// Takes in a node in this incarnation, as a learner first. If it is a member already, its
     /// metadata are replaced.
+    ///
+    /// Whether it speaks the group's format version is not asked, as it is of one that asks to join: a
+    /// node that does not becomes no voter, and stops at the first newer command.
     Add {
         /// Who.
         peer: Peer,
