@@ -5,11 +5,12 @@ use hamok::{Entry, EntryId, Index, Stored, Term};
 
 use crate::observation::{ClusterSeen, StepSeen};
 
-/// Knows the term of every committed entry, as the first node to commit it had it. Each checker keeps
-/// its own.
+/// Knows every committed entry, as the first node to commit it had it. Each checker keeps its own.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     terms: Vec<Term>,
+    /// The term of the leader who committed each: that of the entry or a later one, never falling.
+    during: Vec<Term>,
 }
 
 impl Ledger {
@@ -17,6 +18,8 @@ impl Ledger {
     pub(super) fn note(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) {
         let more = newly_committed(cluster, step, self.terms.len() as u64);
         self.terms.extend(more.map(|entry| entry.id().term));
+        let during = self.during.last().copied().unwrap_or_default().max(step.after.term);
+        self.during.resize(self.terms.len(), during);
     }
 
     /// What is committed at `index`.
@@ -25,9 +28,10 @@ impl Ledger {
         self.terms.get(place).map(|&term| EntryId::new(index, term))
     }
 
-    /// What is committed last in a term before `term`.
+    /// What leaders of terms before `term` have committed last. An entry of an earlier term may be
+    /// committed only by a later leader (Raft §5.4.2, Figure 8).
     pub(super) fn last_before(&self, term: Term) -> EntryId {
-        let count = self.terms.partition_point(|committed| *committed < term);
+        let count = self.during.partition_point(|committed| *committed < term);
         self.committed(Index::new(count as u64)).unwrap_or(EntryId::ZERO)
     }
 
@@ -71,10 +75,13 @@ mod tests {
     #[test]
     fn what_a_later_term_committed_is_not_asked_of_an_earlier_leader() {
         let [one, two, four] = [1, 2, 4].map(Term::new);
-        let ledger = Ledger { terms: vec![one, one, two, four] };
+        let (terms, during) = (vec![one, one, two, two, four], vec![one, one, two, four, four]);
+        let ledger = Ledger { terms, during };
         assert_eq!(ledger.last_before(one), EntryId::ZERO);
         assert_eq!(ledger.last_before(two), EntryId::new(Index::new(2), one));
+        let three = Term::new(3);
+        assert_eq!(ledger.last_before(three), EntryId::new(Index::new(3), two));
         assert_eq!(ledger.last_before(four), EntryId::new(Index::new(3), two));
-        assert_eq!(ledger.last_before(Term::new(9)), EntryId::new(Index::new(4), four));
+        assert_eq!(ledger.last_before(Term::new(9)), EntryId::new(Index::new(5), four));
     }
 }
