@@ -69,20 +69,23 @@ impl World {
             let disk = self.seen.get(&peer.id).map(|seen| &seen.confirmed);
             disk.is_some_and(|disk| disk.peer() == Some(*peer)) && !gone.contains(&peer.id)
         };
-        let holds = |voters: &mut dyn Iterator<Item = Peer>| {
+        let holds = |voters: &mut dyn Iterator<Item = Peer>, promoted: usize| {
             let voters: Vec<Peer> = voters.collect();
             let left = voters.iter().filter(|peer| remains(peer));
             // At worst it is those that remain who are removed, or taken for silent by a leader.
             let leaving = left.clone().filter(|peer| leaving.contains(&peer.id)).count();
             let demoted = usize::from(self.plan.knobs.demote_after.is_some() && voters.len() > 3);
-            let (left, all) = (left.count(), voters.len());
+            let (left, all) = (left.count(), voters.len() + promoted);
             let lost = leaving + demoted;
             all == 0 || left.saturating_sub(lost) > all.saturating_sub(lost) / 2
         };
         let configurations = self.possible_configurations();
         !configurations.is_empty()
             && configurations.iter().all(|configuration| {
-                holds(&mut configuration.old_voters()) && holds(&mut configuration.new_voters())
+                // A leader may make voters of learners that it does not yet know to be gone.
+                let promoted = configuration.learners().filter(|peer| !remains(peer)).count();
+                holds(&mut configuration.old_voters(), promoted)
+                    && holds(&mut configuration.new_voters(), promoted)
             })
     }
 

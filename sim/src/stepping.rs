@@ -77,8 +77,11 @@ impl World {
 
     /// A disk cannot write: the node goes out of service, and is started again later.
     pub(crate) fn write_failed(&mut self, id: NodeId, start: u64, write: WriteId) {
+        if self.healed {
+            return self.durable(id, start, write);
+        }
         let host = self.host(id);
-        if host.node.is_none() || host.starts != start || host.disk.has_failed() || self.healed {
+        if host.node.is_none() || host.starts != start || host.disk.has_failed() {
             return;
         }
         self.counts.struck(Fault::WriteFails);
