@@ -302,6 +302,11 @@ impl Config {
                 election: self.election_timeout,
             });
         }
+        self.check_sizes()?;
+        self.check_birth()
+    }
+
+    fn check_sizes(&self) -> Result<(), ConfigError> {
         if self.max_entry_bytes > MAX_ENTRY_BYTES {
             return Err(ConfigError::EntryTooLarge { limit: MAX_ENTRY_BYTES });
         }
@@ -320,7 +325,7 @@ impl Config {
         if self.metadata.len_u64() > MAX_METADATA_BYTES {
             return Err(ConfigError::MetadataTooLong { bytes: self.metadata.len_u64() });
         }
-        self.check_birth()
+        Ok(())
     }
 
     fn check_birth(&self) -> Result<(), ConfigError> {

@@ -7,7 +7,8 @@
 
 use alloc::vec::Vec;
 
-use super::configuration::{ChangeRefusal, Configuration, MemberChange, Standing};
+use super::change::{ChangeRefusal, MemberChange};
+use super::configuration::{Configuration, Standing};
 use super::leader::TaskAsker;
 use super::message::{JoinRefusal, Message, Speaks, Task, TaskOutcome, TaskRefusal};
 use super::progress::Progress;

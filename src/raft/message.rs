@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::configuration::{ChangeRefusal, MemberChange};
+use super::change::{ChangeRefusal, MemberChange};
 use super::entries::Run;
 use super::snapshot::SnapshotId;
 use crate::bytes::Bytes;

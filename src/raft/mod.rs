@@ -62,6 +62,7 @@
 //! three copies. A leader that stops without handing on is replaced only after an election time-out.
 
 mod candidate;
+mod change;
 mod check;
 pub(crate) mod configuration;
 mod door;
@@ -117,7 +118,8 @@ use snapshot::{Incoming, Snapshot};
 
 pub(crate) use handing::Handed;
 
-pub use configuration::{Afterwards, ChangeRefusal, Configuration, Member, MemberChange, Standing};
+pub use change::{ChangeRefusal, MemberChange};
+pub use configuration::{Afterwards, Configuration, Member, Standing};
 pub use entries::Entry;
 pub use message::{JoinRefusal, TaskRefusal};
 pub use snapshot::SnapshotHead;

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::configuration::{Configuration, MemberChange};
+use super::change::MemberChange;
+use super::configuration::Configuration;
 use super::entries::{Founding, Payload, Run};
 use super::message::{
     AppendOutcome, JoinRefusal, Message, ProposeOutcome, ProposeRefusal, Speaks, Task, TaskOutcome,
