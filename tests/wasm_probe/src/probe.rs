@@ -144,6 +144,7 @@ fn config(seed: u64, id: NodeId) -> Config {
     let peers = (1..=NODES).map(NodeId::new).collect();
     let mut config = Config::new(id, Incarnation::new(id.get()), Birth::Meet { peers });
     config.seed = seed;
+    config.max_log_entries = 20;
     config.verbose = true;
     config
 }
