@@ -188,6 +188,10 @@ impl Outbox {
             let confirmed = self.unconfirmed.pop_front();
             self.unconfirmed_bytes -= confirmed.map_or(0, |entries| entries.bytes);
         }
+        // What a slow disk took is given back.
+        if self.unconfirmed.is_empty() && self.unconfirmed.capacity() > SPARE_WRITES {
+            self.unconfirmed = VecDeque::new();
+        }
         true
     }
 
@@ -296,6 +300,8 @@ impl Raft {
     }
 }
 
+/// Room for so many unconfirmed writes is kept whatever happens.
+const SPARE_WRITES: usize = 64;
 /// The most bytes of entries in one record, unless a single entry is larger.
 const MAX_RECORD_BYTES: u64 = 16 << 20;
 

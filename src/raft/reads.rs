@@ -62,12 +62,21 @@ impl Reads {
     pub(super) fn confirm(&mut self, round: u64) -> Vec<(Asker, Index)> {
         let ready = |waiting: &Waiting| waiting.at.is_some_and(|(_, begun)| begun <= round);
         let count = self.queue.iter().take_while(|waiting| ready(waiting)).count();
-        self.queue
+        let ready = self
+            .queue
             .drain(..count)
             .filter_map(|waiting| waiting.at.map(|(index, _)| (waiting.asker, index)))
-            .collect()
+            .collect();
+        // What a burst took is given back.
+        if self.queue.is_empty() && self.queue.capacity() > SPARE_READS {
+            self.queue = VecDeque::new();
+        }
+        ready
     }
 }
+
+/// Room for so many reads is kept whatever happens.
+const SPARE_READS: usize = 64;
 
 #[cfg(test)]
 mod tests {
