@@ -14,6 +14,8 @@ use crate::settings::Fault;
 pub(crate) struct Disk {
     /// The confirmed writes that make up the file.
     file: Vec<Write>,
+    /// What an interrupted append left after them. It stays until another file takes their place.
+    torn: Vec<u8>,
     pending: VecDeque<Write>,
     /// When the last of the pending writes is durable.
     last_due: SimTime,
@@ -106,6 +108,7 @@ impl Disk {
         for write in self.pending.drain(..count) {
             if write.starts_file() {
                 self.file.clear();
+                self.torn.clear();
                 first = 0;
             }
             self.file.push(write);
@@ -130,6 +133,7 @@ impl Disk {
             let write = self.pending.pop_front().expect("no more are kept than there are");
             if write.starts_file() {
                 self.file.clear();
+                self.torn.clear();
             }
             self.file.push(write);
         }
@@ -142,7 +146,12 @@ impl Disk {
         let next = self.pending.front().filter(|write| torn && !write.starts_file());
         let tears = next.is_some();
         if let Some(write) = next {
+            let whole = bytes.len();
             tear(&mut bytes, &write.encode(), &mut draws.dice(Stream::TornWrite, node, start));
+            self.torn = bytes.split_off(whole);
+        }
+        if !self.torn.is_empty() {
+            bytes.extend_from_slice(&self.torn);
             image = Stored::decode(&bytes).map_err(Misread::Error)?;
         }
         self.pending.clear();

@@ -21,11 +21,12 @@
 //! In the profile `hostile` somebody forges messages in the names of members. Members trust each other,
 //! so such a run is checked for panics, bounds and repetition alone, and has no second phase.
 //!
-//! The invariants have two letters each and stand in [`checker`]. The simulator itself adds two:
+//! The invariants have two letters each and stand in [`checker`]. The simulator itself adds three:
 //!
 //! | code | invariant |
 //! |---|---|
 //! | FD | what a crash leaves of a file, any part of a write included, reads back as a fold of its writes, and a node starts from it |
+//! | QL | a leader that no quorum has answered for long steps down by itself |
 //! | IT | before the tick that [`Node::idle_ticks`](hamok::Node::idle_ticks) foretells, ticks put out nothing |
 //!
 //! To run your own workload against simulated nodes, write a [`Workload`] and give it to a

@@ -13,6 +13,7 @@
 //! | BM | `bounds` | ST | `stability` |
 //! | SE | `snapshot_equality` | CF | `configurations` |
 //! | NP | `no_panic` | DT | `determinism` |
+//! | QL | `quorum_lost` | | |
 //!
 //! A checker sees only what an embedder could see, by the crate's public interface, and shares
 //! nothing with the others: one that is wrong does not blind the rest. Each costs little per step,
@@ -36,6 +37,7 @@ mod liveness;
 mod log_matching;
 mod monotonicity;
 mod no_panic;
+mod quorum_lost;
 mod snapshot_equality;
 mod stability;
 mod state_machine_safety;
@@ -75,6 +77,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(exactly_once::ExactlyOnce::default()),
         Box::new(linearizable::Linearizable::default()),
         Box::new(liveness::Liveness),
+        Box::new(quorum_lost::QuorumLost::default()),
         Box::new(stability::Stability),
         Box::new(bounds::Bounds),
     ]
