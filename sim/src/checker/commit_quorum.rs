@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use hamok::{Configuration, EntryId, Event, Index, NodeId, Peer, Role, Stored};
 
-use super::events;
 use super::ledger::Ledger;
+use super::{events, is_quorum};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Looks at what has been confirmed to each member, in the incarnation that the configuration names.
@@ -32,7 +32,7 @@ impl CommitQuorum {
             return Ok(()); // MO and CI object to this.
         };
         let durable = |peer: Peer| self.is_durable(cluster, peer, entry);
-        if configuration.is_quorum(durable) {
+        if is_quorum(configuration, durable) {
             return Ok(());
         }
         let holders: Vec<String> = configuration

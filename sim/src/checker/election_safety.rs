@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hamok::{Identity, Input, NodeId, Peer, Role, Status, Term};
 
-use super::elections;
+use super::{elections, is_quorum};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Knows who led each term. A node that crashed is somebody else when it is back: it may not lead the
@@ -29,7 +29,7 @@ impl ElectionSafety {
         self.lead(term, after.identity)?;
         let winner = after.identity.peer;
         let voted = |voter| self.votes.get(&(voter, term)) == Some(&winner);
-        if after.configuration.is_quorum(voted) {
+        if is_quorum(&after.configuration, voted) {
             return Ok(());
         }
         let voters: Vec<NodeId> =

@@ -47,7 +47,7 @@ mod testing;
 mod vote_durability;
 mod vote_uniqueness;
 
-use hamok::{Claim, Envelope, Event, Output, Role, Term};
+use hamok::{Claim, Configuration, Envelope, Event, Output, Peer, Role, Term};
 
 use crate::observation::{Checker, StepSeen};
 
@@ -108,6 +108,17 @@ fn events<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = &'a Event> {
         Output::Event(event) => Some(event),
         Output::Persist(_) | Output::Send(_) | Output::Reply(_) => None,
     })
+}
+
+/// Whether `holds` is true of a majority of the voters, and in a joint configuration of one on either
+/// side. Counted here and not by the library, whose own counting is what is checked.
+fn is_quorum(configuration: &Configuration, mut holds: impl FnMut(Peer) -> bool) -> bool {
+    let mut majority = |voters: &mut dyn Iterator<Item = Peer>| {
+        let (held, all) =
+            voters.fold((0, 0), |(held, all), peer| (held + u64::from(holds(peer)), all + 1));
+        2 * held > all
+    };
+    majority(&mut configuration.old_voters()) && majority(&mut configuration.new_voters())
 }
 
 /// The terms in which the step made its node leader.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use hamok::{Input, NodeId, Peer, Role};
 
-use super::stays_leader;
+use super::{is_quorum, stays_leader};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Counts, in each leader's own ticks, how long ago it was sent something by each member. What the
@@ -52,7 +52,7 @@ impl Checker for QuorumLost {
         let answers = |peer| peer == me || heard(peer) <= PATIENCE * election;
         // A node that is owed ticks has not come so far yet.
         let behind = step.after.idle_ticks.get() == 0;
-        if behind || step.after.configuration.is_quorum(answers) {
+        if behind || is_quorum(&step.after.configuration, answers) {
             return Ok(());
         }
         let text = format!(
