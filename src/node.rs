@@ -42,13 +42,15 @@ impl Node {
 
     /// Another life of the node whose disk holds `stored`.
     ///
-    /// The local views are empty until the node learns anew what is committed
-    /// ([`Status::ready`](crate::Status)), and the events of replayed entries are emitted again. As
-    /// with [`new`](Node::new), the first step asks for a write, which replaces the file.
+    /// The local views stand at the snapshot, once the first steps have loaded it, until the node learns
+    /// anew what is committed ([`Status::ready`](crate::Status)); the events of replayed entries are
+    /// emitted again. As with [`new`](Node::new), the first step asks for a write, which replaces the
+    /// file.
     ///
     /// # Errors
     /// When the configuration is not valid; or the image is empty, another node's, or of no state a
-    /// node can be in; or this incarnation has been started too often.
+    /// node can be in; or its disk was shown to have lost what it acknowledged; or this incarnation has
+    /// been started too often.
     pub fn restore(config: Config, stored: Stored) -> Result<Self, RestoreError> {
         config.check().map_err(RestoreError::Config)?;
         let peer = stored.peer().ok_or(RestoreError::Empty)?;
