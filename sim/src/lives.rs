@@ -80,6 +80,21 @@ impl World {
         }
     }
 
+    /// Puts another machine in the place of a node's, if the group can go on without what that holds;
+    /// tells whether it was done.
+    pub(crate) fn replace(&mut self, id: NodeId, downtime: u64) -> bool {
+        if self.healed || !self.can_lose(&[id].into()) {
+            return false;
+        }
+        self.counts.struck(Fault::Wipe);
+        self.host(id).past.replaced = true;
+        self.wipe(id, downtime);
+        // One that was down is planned to start at another time.
+        let (back, start) = (self.now.plus(downtime), self.hosts[&id].starts);
+        self.queue.push(back, Happening::Start { node: id, start });
+        true
+    }
+
     /// Takes a node down, if it is up; it starts again after `downtime`, or one that is drawn.
     pub(crate) fn crash(&mut self, id: NodeId, downtime: Option<u64>) {
         if self.host(id).node.is_none() {

@@ -58,6 +58,8 @@ pub struct Plan {
 pub(crate) struct Past {
     /// It lost what it had on disk.
     pub(crate) wiped: bool,
+    /// Another machine took its place, whose keeper knows that there is a group to join.
+    pub(crate) replaced: bool,
     /// What it has on disk is of a group: if that has removed it, it asks anybody to be let in again.
     pub(crate) grouped: bool,
     /// It goes over to the next version.
@@ -198,7 +200,7 @@ impl Plan {
         let returns = past.wiped || past.grouped || !founder;
         if returns && !others().is_empty() {
             let meets = founder && draws.chance(300_000, Stream::Wipe, id.get(), start | BIRTH);
-            if meets && !past.grouped {
+            if meets && !past.grouped && !past.replaced {
                 return Birth::Meet { peers: others() };
             }
             return Birth::Join { contacts: others(), voter: true };

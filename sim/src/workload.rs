@@ -132,6 +132,21 @@ impl<'a> Context<'a> {
         self.world.queue.push(at, Happening::Timer { client, token });
     }
 
+    /// Puts another machine in the place of a node's: what the node had on disk is gone, and within
+    /// that many microseconds an empty one comes under its id, as a new incarnation that asks to
+    /// [join](hamok::Birth::Join). It counts as [`Fault::Wipe`](crate::Fault::Wipe).
+    ///
+    /// Does nothing and gives `false` when the group could not go on without what the node holds, and
+    /// once all faults are over.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    #[must_use = "whether it was done"]
+    pub fn replace(&mut self, id: NodeId, within: u64) -> bool {
+        assert!(self.world.hosts.contains_key(&id), "there is no node {id}");
+        self.world.replace(id, within)
+    }
+
     pub(crate) fn dice(&self, stream: Stream, a: u64, b: u64) -> crate::draw::Dice {
         self.world.draws.dice(stream, a, b)
     }
