@@ -243,3 +243,146 @@ impl World {
 const REMOVAL_TAKES: u64 = 100_000_000;
 /// Nobody asks for fewer voters, unless the group began with fewer.
 const FEWEST_VOTERS: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::testing::Story;
+    use crate::draw::{Draws, Stream};
+    use crate::plan::Plan;
+    use crate::settings::Settings;
+    use crate::world::testing::world_of;
+
+    fn voters(count: u64) -> World {
+        world_of(Story::of_change(count, |_| Vec::new()).nodes())
+    }
+
+    fn ids(numbers: &[u64]) -> BTreeSet<NodeId> {
+        numbers.iter().map(|&number| NodeId::new(number)).collect()
+    }
+
+    fn can_lose(world: &World, numbers: &[u64]) -> bool {
+        world.can_lose(&ids(numbers))
+    }
+
+    #[test]
+    fn a_group_bears_the_loss_of_a_minority() {
+        for (count, bearable, too_many) in [
+            (2, &[][..], &[1][..]),
+            (3, &[2], &[2, 3]),
+            (4, &[4], &[1, 4]),
+            (5, &[1, 5], &[1, 3, 5]),
+        ] {
+            let world = voters(count);
+            assert!(can_lose(&world, bearable), "{bearable:?} of {count}");
+            assert!(!can_lose(&world, too_many), "{too_many:?} of {count}");
+        }
+    }
+
+    #[test]
+    fn a_group_yet_to_be_founded_bears_no_loss() {
+        let plan = Plan::draw(&Settings { nodes: Some(5), ..Settings::new() }, 1);
+        let world = World::new(plan, Draws::new(1, &[]), Vec::new());
+        assert!(!can_lose(&world, &[]) && !can_lose(&world, &[1]));
+    }
+
+    #[test]
+    fn a_founder_that_has_yet_to_hear_of_the_group_is_waited_for() {
+        let mut world = voters(5);
+        let late = NodeId::new(5);
+        world.seen_mut(late).confirmed = hamok::Stored::new();
+        assert!(!can_lose(&world, &[]) && !can_lose(&world, &[5]));
+        world.host(late).past.wiped = true;
+        assert!(can_lose(&world, &[]), "it did hear of it, and forgot");
+    }
+
+    #[test]
+    fn an_incarnation_that_is_gone_is_lost_already() {
+        let mut world = voters(5);
+        for lost in [2, 3].map(NodeId::new) {
+            world.seen_mut(lost).confirmed = hamok::Stored::new();
+            world.host(lost).past.wiped = true;
+        }
+        assert!(can_lose(&world, &[]) && can_lose(&world, &[2, 3]));
+        assert!(!can_lose(&world, &[1]));
+    }
+
+    #[test]
+    fn a_majority_is_left_on_both_sides_of_a_joint_configuration() {
+        let gone =
+            |_| vec![MemberChange::Remove(NodeId::new(4)), MemberChange::Remove(NodeId::new(5))];
+        let story = Story::of_change(5, gone);
+        let joint = world_of(story.nodes_when(Configuration::is_joint));
+        // The old side would bear the loss of any two, the new one of one.
+        assert!(can_lose(&joint, &[4, 5]) && can_lose(&joint, &[1, 4]));
+        assert!(!can_lose(&joint, &[1, 2]), "one of three would be left on the new side");
+        assert!(!can_lose(&joint, &[1, 4, 5]), "two of five would be left on the old side");
+        let mut committed = world_of(story.nodes_when(Configuration::is_joint));
+        for status in committed.seen.values_mut().filter_map(|seen| seen.status.as_mut()) {
+            status.committed = status.configuration_index;
+        }
+        assert!(!can_lose(&committed, &[1, 4, 5]) && can_lose(&committed, &[4, 5]));
+        let settled = world_of(story.nodes());
+        assert!(can_lose(&settled, &[1, 4, 5]) && !can_lose(&settled, &[1, 2]));
+    }
+
+    #[test]
+    fn whoever_was_lately_to_be_removed_does_not_count() {
+        let mut world = voters(5);
+        assert!(can_lose(&world, &[1, 2]));
+        world.keeper.removals.push((world.now, NodeId::new(5)));
+        assert!(can_lose(&world, &[1]) && !can_lose(&world, &[1, 2]));
+        // Lost itself, it weighs no more than any other.
+        assert!(can_lose(&world, &[1, 5]));
+        world.now = world.now.plus(REMOVAL_TAKES + 1);
+        assert!(can_lose(&world, &[1, 2]), "what has not come about by then never will");
+    }
+
+    #[test]
+    fn no_removal_is_asked_for_that_leaves_too_few() {
+        let none = ids(&[]);
+        let world = voters(5);
+        assert!(world.is_majority_left(&none, &ids(&[1, 2])));
+        assert!(!world.is_majority_left(&ids(&[3, 4]), &ids(&[1])));
+        for (count, fewest) in [(3, 3), (5, 3), (7, 3)] {
+            let mut world = voters(count);
+            for number in 0..200 {
+                let mut dice = world.draws.dice(Stream::RemoveNode, 0, number);
+                world.removal(NodeId::new(1), &mut dice);
+            }
+            let removed = world.keeper.removed_since(SimTime::ZERO).len() as u64;
+            assert_eq!(count - removed, fewest, "of {count}");
+        }
+    }
+
+    #[test]
+    fn one_voter_more_may_be_demoted_while_there_are_enough() {
+        let mut five = voters(5);
+        five.plan.knobs.demote_after = Some(30);
+        assert!(can_lose(&five, &[1]) && !can_lose(&five, &[1, 2]));
+        let mut three = voters(3);
+        three.plan.knobs.demote_after = Some(30);
+        assert!(can_lose(&three, &[1]), "three are never made fewer");
+    }
+
+    #[test]
+    fn a_dead_learner_may_be_made_a_voter() {
+        let story = Story::of_change(4, |_| vec![MemberChange::Demote(NodeId::new(4))]);
+        let world = world_of(story.nodes());
+        assert!(can_lose(&world, &[1]), "two of three voters are left, and a learner that lives");
+        assert!(can_lose(&world, &[4]), "three of four would be left");
+        assert!(!can_lose(&world, &[1, 4]), "two of four would be left");
+    }
+
+    #[test]
+    fn a_later_version_is_noticed_once() {
+        let story = Story::of_change(1, |_| Vec::new());
+        let mut status = story.nodes()[&NodeId::new(1)].status.clone().expect("it was started");
+        let mut keeper = Keeper::default();
+        for (version, raised) in [(1, false), (1, false), (2, true), (1, false), (2, false)] {
+            status.version = version;
+            assert_eq!(keeper.on_status(&status), raised);
+        }
+        assert!(keeper.has_named(status.identity.peer));
+    }
+}

@@ -385,3 +385,23 @@ impl std::fmt::Debug for World {
 
 /// Nodes come up within this time from the start of a run.
 const LATEST_START: u64 = 2_000_000;
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::checker::testing::Nodes;
+    use crate::settings::{Profile, Settings};
+
+    /// A world with these nodes in it, as far as they are known from outside.
+    pub(crate) fn world_of(nodes: &Nodes) -> World {
+        let count = Some(nodes.len() as u64);
+        let settings = Settings { profile: Profile::Calm, nodes: count, ..Settings::new() };
+        let plan = Plan::draw(&settings, 1);
+        let mut world = World::new(plan, Draws::new(1, &[]), Vec::new());
+        world.seen = nodes.clone();
+        for status in world.seen.values().filter_map(|seen| seen.status.as_ref()) {
+            world.keeper.on_status(status);
+        }
+        world
+    }
+}

@@ -43,7 +43,7 @@ mod stability;
 mod state_machine_safety;
 mod term_monotonicity;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod vote_durability;
 mod vote_uniqueness;
 

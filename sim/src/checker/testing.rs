@@ -1,11 +1,11 @@
-//! What checkers are tested on: the story of a real group, true or with one thing changed.
+//! What checkers, and what else looks at nodes, are tested on: the story of a real group, true or with one thing changed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{
-    Birth, Config, Envelope, Incarnation, Input, Map, MapEvent, Node, NodeId, Outcome, Output,
-    Reply, Request, RequestId, Role, Status, Stored, Ticket, Ticks, Write, join, leave,
-    transfer_leadership,
+    Birth, Config, Configuration, Envelope, Incarnation, Input, Map, MapEvent, MemberChange, Node,
+    NodeId, Outcome, Output, Reply, Request, RequestId, Role, Status, Stored, Ticket, Ticks, Write,
+    change_members, join, leave, transfer_leadership,
 };
 
 use super::journal::Reported;
@@ -16,7 +16,7 @@ use crate::observation::{
 
 /// Everything that happened in a group, as checkers are shown it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Story {
+pub(crate) struct Story {
     pub(super) told: Vec<Told>,
     pub(super) history: History,
 }
@@ -42,7 +42,7 @@ pub(super) struct Seen {
     pub(super) nodes: Nodes,
 }
 
-pub(super) type Nodes = BTreeMap<NodeId, NodeSeen>;
+pub(crate) type Nodes = BTreeMap<NodeId, NodeSeen>;
 
 impl Story {
     /// A group of three in which much happens: elections, a slow disk, a crash, and a leader that is
@@ -122,6 +122,37 @@ impl Story {
         }
         assert_eq!(group.leader_but(first), next);
         group.story
+    }
+
+    /// A group of so many nodes, whose members then are changed as `changes` says when told who leads.
+    pub(crate) fn of_change(size: u64, changes: impl FnOnce(NodeId) -> Vec<MemberChange>) -> Self {
+        let mut group = Group::founded(size, |_| {});
+        let changes = changes(group.leader());
+        if !changes.is_empty() {
+            group.demand(group.leader(), change_members(changes));
+            group.pass_time(20);
+        }
+        group.story
+    }
+
+    /// A group of so many nodes, of which the last leaves and then joins again.
+    pub(crate) fn of_return(size: u64) -> Self {
+        let mut group = Group::founded(size, |_| {});
+        group.demand(NodeId::new(size), leave());
+        group.demand(NodeId::new(size), join(true));
+        group.pass_time(20);
+        group.story
+    }
+
+    /// All nodes as they were in the end.
+    pub(crate) fn nodes(&self) -> &Nodes {
+        &self.steps().last().expect("something happened").nodes
+    }
+
+    /// All nodes as they were when one of them first knew of such a configuration.
+    pub(crate) fn nodes_when(&self, is_such: impl Fn(&Configuration) -> bool) -> &Nodes {
+        let found = self.steps().find(|seen| is_such(&seen.after.configuration));
+        &found.expect("there is such a configuration").nodes
     }
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &Seen> {
