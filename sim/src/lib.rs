@@ -30,7 +30,9 @@
 //! | IT | before the tick that [`Node::idle_ticks`](hamok::Node::idle_ticks) foretells, ticks put out nothing |
 //!
 //! To run your own workload against simulated nodes, write a [`Workload`] and give it to a
-//! [`Simulation`], which has an example. The command `hamok-sim` runs the simulator's own clients.
+//! [`Simulation`], which has an example. It may do to machines what no fault does:
+//! [replace](Context::replace) them one after the other, or have a whole group [lost](Context::lose).
+//! The command `hamok-sim` runs the simulator's own clients.
 
 mod agreement;
 pub mod checker;

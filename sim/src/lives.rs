@@ -1,12 +1,14 @@
 //! Lives of nodes: starting, crashing, pausing.
 
+use std::collections::BTreeSet;
+
 use hamok::{Input, Node, NodeId, Stored, Ticks};
 
 use crate::checker::panicked;
 use crate::disk::Misread;
 use crate::draw::Stream;
 use crate::guard::guard;
-use crate::observation::{ClusterSeen, Violation};
+use crate::observation::{ClusterSeen, NodeSeen, Violation};
 use crate::plan::Past;
 use crate::queue::Happening;
 use crate::settings::Fault;
@@ -95,14 +97,47 @@ impl World {
         true
     }
 
+    /// Takes nodes down and their disks away, whatever becomes of the group; they start again after
+    /// `downtime` as if for the first time. Tells whether it was done.
+    pub(crate) fn lose(&mut self, ids: &BTreeSet<NodeId>, downtime: u64) -> bool {
+        if self.healed {
+            return false;
+        }
+        for &id in ids {
+            self.take_down(id, Some(downtime));
+            self.erase(id);
+            let host = self.host(id);
+            host.past = Past { upgraded: host.past.upgraded, ..Past::default() };
+            self.counts.struck(Fault::Wipe);
+            let (back, start) = (self.now.plus(downtime), self.hosts[&id].starts);
+            self.queue.push(back, Happening::Start { node: id, start });
+        }
+        let is_left = |seen: &NodeSeen| {
+            let memory = seen.issued.last().index;
+            seen.confirmed.last().index.get() > 0 || seen.up && memory.get() > 0
+        };
+        if !self.seen.values().any(is_left) {
+            self.checkers.iter_mut().for_each(|checker| checker.on_loss());
+        }
+        true
+    }
+
     /// Takes a node down, if it is up; it starts again after `downtime`, or one that is drawn.
     pub(crate) fn crash(&mut self, id: NodeId, downtime: Option<u64>) {
-        if self.host(id).node.is_none() {
-            return;
-        }
         // A node that keeps nothing is lost when it crashes.
         let forgets = self.plan.diskless;
-        if forgets && !self.can_lose(&[id].into()) {
+        if self.host(id).node.is_none() || forgets && !self.can_lose(&[id].into()) {
+            return;
+        }
+        self.take_down(id, downtime);
+        if forgets {
+            self.erase(id);
+        }
+    }
+
+    /// Crashes a node, if it is up, whatever that means for the group.
+    fn take_down(&mut self, id: NodeId, downtime: Option<u64>) {
+        if self.host(id).node.is_none() {
             return;
         }
         if let Some(transcript) = &mut self.transcript {
@@ -137,9 +172,6 @@ impl World {
         let seen = self.seen_mut(id);
         seen.up = false;
         seen.confirmed = remains.image;
-        if forgets {
-            self.erase(id);
-        }
         let longest = self.plan.longest_fault;
         let drawn =
             || self.draws.dice(Stream::Downtime, id.get(), start).magnitude(20_000, longest);

@@ -39,6 +39,10 @@ pub trait Checker {
         let _ = (cluster, node);
     }
 
+    /// Nobody holds anything of the group any more, be it on disk or in memory. What is founded next is
+    /// another group: its terms, entries and leaders have nothing to do with those before.
+    fn on_loss(&mut self) {}
+
     /// Another phase of the run begins.
     fn on_phase(&mut self, cluster: &ClusterSeen<'_>, phase: Phase, moment: Moment) {
         let _ = (cluster, phase, moment);

@@ -1,5 +1,7 @@
 //! What is asked of the simulated nodes: a trait for workloads, and what they may do.
 
+use std::collections::BTreeSet;
+
 use hamok::{Event, Node, NodeId, Reply, Request};
 
 use crate::draw::Stream;
@@ -145,6 +147,28 @@ impl<'a> Context<'a> {
     pub fn replace(&mut self, id: NodeId, within: u64) -> bool {
         assert!(self.world.hosts.contains_key(&id), "there is no node {id}");
         self.world.replace(id, within)
+    }
+
+    /// Takes nodes down at once, with all they hold, whether or not the group can go on without them;
+    /// within that many microseconds they come again with nothing, as if for the first time: founders
+    /// [meet](hamok::Birth::Meet). Each counts as [`Fault::Wipe`](crate::Fault::Wipe).
+    ///
+    /// When nobody is left who holds anything of the group, what is founded then is another, and the
+    /// checkers take it for that: acknowledged writes are gone with the group. A [`history`] that goes on
+    /// over such a loss is not linearizable.
+    ///
+    /// Does nothing and gives `false` once all faults are over.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    ///
+    /// [`history`]: Workload::history
+    #[must_use = "whether it was done"]
+    pub fn lose(&mut self, ids: impl IntoIterator<Item = NodeId>, within: u64) -> bool {
+        let ids: BTreeSet<NodeId> = ids.into_iter().collect();
+        let stranger = ids.iter().find(|id| !self.world.hosts.contains_key(id));
+        assert!(stranger.is_none(), "there is no node {stranger:?}");
+        self.world.lose(&ids, within)
     }
 
     pub(crate) fn dice(&self, stream: Stream, a: u64, b: u64) -> crate::draw::Dice {

@@ -19,6 +19,10 @@ impl Checker for Acknowledgement {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.ledger.note(cluster, step);
         for (envelope, claim) in claims(step) {

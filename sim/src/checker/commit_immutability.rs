@@ -81,6 +81,10 @@ impl Checker for CommitImmutability {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.learn(cluster, step);
         let log = &cluster.node(step.node).issued;

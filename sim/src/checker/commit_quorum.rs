@@ -60,6 +60,10 @@ impl Checker for CommitQuorum {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.ledger.note(cluster, step);
         let (before, after) = (step.before, step.after);

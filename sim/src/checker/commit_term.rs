@@ -16,6 +16,10 @@ impl Checker for CommitTerm {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.ledger.note(cluster, step);
         if !stays_leader(step) || step.after.committed <= step.before.committed {

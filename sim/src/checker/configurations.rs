@@ -133,6 +133,10 @@ impl Checker for Configurations {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.ledger.note(cluster, step);
         let changed = step.before.configuration_index != step.after.configuration_index;

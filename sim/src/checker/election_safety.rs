@@ -59,6 +59,10 @@ impl Checker for ElectionSafety {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        self.leaders.clear();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         if matches!(step.input, Input::Persisted(_)) {
             self.note_vote(cluster, step.node);

@@ -84,6 +84,10 @@ impl Checker for ExactlyOnce {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        self.journal = Journal::default();
+    }
+
     fn on_step(&mut self, _: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.journal.note(step);
         self.count(step)

@@ -18,6 +18,10 @@ impl Checker for LeaderAppendOnly {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.ledger.note(cluster, step);
         if !stays_leader(step) || !writes(step) {

@@ -63,6 +63,10 @@ impl Checker for LeaderCompleteness {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.on_votes(cluster, step)?;
         let log = &cluster.node(step.node).issued;

@@ -16,6 +16,10 @@ impl Checker for Linearizable {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, _: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.journal.note(step);
         Ok(())

@@ -107,6 +107,10 @@ impl Checker for SnapshotEquality {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, cluster: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         self.learn(cluster, step);
         if step.replaced.is_some() {

@@ -124,6 +124,10 @@ impl Checker for StateMachineSafety {
         CODE
     }
 
+    fn on_loss(&mut self) {
+        *self = Self::default();
+    }
+
     fn on_step(&mut self, _: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
         let mut events = Vec::new();
         for event in super::events(step) {

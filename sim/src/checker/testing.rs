@@ -1,4 +1,5 @@
-//! What checkers, and what else looks at nodes, are tested on: the story of a real group, true or with one thing changed.
+//! What checkers, and what else looks at nodes, are tested on: the story of a real group, true or with
+//! one thing changed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
