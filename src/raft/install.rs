@@ -97,13 +97,13 @@ impl Raft {
         sent.min().unwrap_or(Index::MAX)
     }
 
-    /// Whether the log has outgrown its bounds while there is something to do about it: to apply what
-    /// is committed, or to finish a snapshot.
+    /// Whether the log has outgrown its bounds while something holds it up that can be waited for: what
+    /// is committed and not applied, also by one that [halted](crate::Status::halted) and needs a newer
+    /// version of this library, or a snapshot that is being taken.
     pub(super) fn is_overloaded(&self) -> bool {
         let most = self.config.max_log_bytes.saturating_mul(OVERLOAD);
-        let applies = self.applied < self.commit && !self.halted;
-        let busy = self.taking_snapshot || applies;
-        busy && self.log.bytes() > most.saturating_add(self.config.max_uncommitted_bytes)
+        let held_up = self.taking_snapshot || self.applied < self.commit;
+        held_up && self.log.bytes() > most.saturating_add(self.config.max_uncommitted_bytes)
     }
 
     // --- sent -------------------------------------------------------------------------------------
