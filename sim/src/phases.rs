@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Map, Membership, Node, NodeId, Outcome, Peer, Reply, Role};
+use hamok::{Index, Map, Membership, Node, NodeId, Outcome, Peer, Reply, Role};
 
 use crate::clock::NOMINAL;
 use crate::draw::{Draws, Stream};
@@ -119,6 +119,7 @@ impl World {
         let began = self.now;
         let deadline = began.plus(ELECTIONS_TO_RECOVER * self.plan.longest_election());
         let deadline = deadline.plus(self.newcomers(&healthy) * self.joining_time());
+        let deadline = deadline.plus(self.crossing_time(&healthy));
         self.phases.liveness = Some(LivenessSeen {
             began,
             deadline,
@@ -203,6 +204,20 @@ impl World {
     /// members that waits for others.
     fn joining_time(&self) -> u64 {
         4 * self.plan.longest_election()
+    }
+
+    /// How long the entries that the shortest log lacks may take to it. Windows may be so small that
+    /// each entry takes a round trip, and the faults before may have left thousands behind.
+    fn crossing_time(&self, healthy: &BTreeSet<NodeId>) -> u64 {
+        let statuses = || healthy.iter().map(|id| self.seen[id].status.as_ref());
+        let lasts = || statuses().map(|status| status.map_or(Index::ZERO, |it| it.last.index));
+        let (Some(longest), Some(shortest)) = (lasts().max(), lasts().min()) else { return 0 };
+        let bytes = statuses().flatten().map(|it| it.load.log_bytes).max().unwrap_or(0);
+        let knobs = &self.plan.knobs;
+        let messages = knobs.max_inflight_messages.saturating_mul(knobs.max_message_bytes);
+        let window = knobs.max_inflight_bytes.min(messages).max(1);
+        let round_trip = 2 * self.plan.latency.1 + self.plan.disk.1;
+        longest.since(shortest).min(2 * bytes / window) * round_trip
     }
 
     fn assess_liveness(&mut self, workload: &mut dyn Workload) {
