@@ -27,7 +27,8 @@ pub struct Status {
     /// How this node belongs to its group, or does not.
     pub membership: Membership,
     /// Whether the node met something that it cannot apply, a newer command or an unreadable snapshot: its
-    /// collections stand still, and it does not stand for election.
+    /// collections stand still, and it does not stand for election. It takes in entries until its log
+    /// has reached its bound, and goes on with a newer version of this library or a snapshot it can read.
     pub halted: bool,
     /// The node that leadership is being handed on to, as a leader.
     pub transferring_to: Option<NodeId>,
