@@ -85,6 +85,22 @@ pub struct Config {
     pub newest_version: u8,
     /// Limits on client sessions, fixed when the group is founded.
     pub sessions: SessionLimits,
+    /// Limits on the queue of each remote map, fixed when the group is founded.
+    pub remote_queue: RemoteQueueLimits,
+    /// How long a leader waits before it makes a call on an outside store again that was not answered or
+    /// was turned away; twice as long after each further one. Default 2.
+    pub remote_retry: Ticks,
+    /// The longest it waits between two such calls. Default 100.
+    pub max_remote_retry: Ticks,
+    /// The most keys that one command of a bulk call has: beyond it the call is split into several
+    /// commands, and is not atomic. 0, the default, sets no limit.
+    pub max_keys: u64,
+    /// The most values that one command of a bulk call has, as `max_keys` for keys. 0, the default, sets
+    /// no limit.
+    pub max_values: u64,
+    /// Whether a snapshot that takes the place of the collections is followed by what differs, entry by
+    /// entry: see [`Event::Difference`](crate::Event::Difference). Default no.
+    pub report_differences: bool,
     /// Whether the events marked verbose are emitted. Default no.
     pub verbose: bool,
 }
@@ -155,6 +171,18 @@ pub struct SessionLimits {
     pub max_reply_bytes: u64,
     /// A session unused for this many log entries is dropped. Default 1,000,000.
     pub lifetime_entries: u64,
+}
+
+/// Limits on the queue of operations of each [`RemoteMap`](crate::RemoteMap). Part of the replicated
+/// state, so the same on all nodes. Beyond them an operation is
+/// [refused](crate::Refusal::RemoteQueueFull).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RemoteQueueLimits {
+    /// The most operations that wait to be executed. Default 4,096.
+    pub operations: u64,
+    /// The most bytes they have together, unless one has more by itself. Default 16 MiB.
+    pub bytes: u64,
 }
 
 /// What is wrong with a [`Config`].
@@ -257,6 +285,12 @@ impl Config {
             min_voters: 3,
             newest_version: OLDEST_VERSION,
             sessions: SessionLimits::default(),
+            remote_queue: RemoteQueueLimits::default(),
+            remote_retry: Ticks::new(2),
+            max_remote_retry: Ticks::new(100),
+            max_keys: 0,
+            max_values: 0,
+            report_differences: false,
             verbose: false,
         }
     }
@@ -282,6 +316,10 @@ impl Config {
             ("min_voters", self.min_voters),
             ("newest_version", u64::from(self.newest_version)),
             ("demote_after", self.demote_after.map_or(1, Ticks::get)),
+            ("remote_queue.operations", self.remote_queue.operations),
+            ("remote_queue.bytes", self.remote_queue.bytes),
+            ("remote_retry", self.remote_retry.get()),
+            ("max_remote_retry", self.max_remote_retry.get()),
             ("sessions.window", self.sessions.window),
             ("sessions.lifetime_entries", self.sessions.lifetime_entries),
         ];
@@ -292,6 +330,8 @@ impl Config {
             ("election_timeout", self.election_timeout),
             ("request_timeout", self.request_timeout),
             ("demote_after", self.demote_after.unwrap_or_default()),
+            ("remote_retry", self.remote_retry),
+            ("max_remote_retry", self.max_remote_retry),
         ];
         if let Some((field, _)) = times.into_iter().find(|(_, ticks)| ticks.get() > MAX_TICKS) {
             return Err(ConfigError::TooLong { field });
@@ -354,6 +394,12 @@ impl Default for SessionLimits {
             max_reply_bytes: 1 << 20,
             lifetime_entries: 1_000_000,
         }
+    }
+}
+
+impl Default for RemoteQueueLimits {
+    fn default() -> Self {
+        Self { operations: 4096, bytes: 16 << 20 }
     }
 }
 

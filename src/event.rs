@@ -7,9 +7,11 @@ use core::fmt;
 use crate::bytes::Bytes;
 use crate::raft::Configuration;
 use crate::raft::message::JoinRefusal;
-use crate::store::Change;
+use crate::remote_call::FenceRefusal;
+use crate::store::{Change, Name};
 use crate::types::{
-    EntryId, GroupId, Identity, Index, Life, NodeId, Peer, RequestId, SessionId, Term, WriteId,
+    EntryId, GroupId, Identity, Index, Life, NodeId, Peer, RemoteCallId, RequestId, SessionId,
+    Term, WriteId,
 };
 
 /// Something that happened inside a node.
@@ -130,6 +132,44 @@ pub enum Event {
         /// The collection's name.
         collection: String,
     },
+    /// What differs in a collection between what this node held and a snapshot that took its place:
+    /// after [`Event::Restored`], entry by entry, if [`Config::report_differences`](crate::Config) is
+    /// set. It need not be what happened in between.
+    Difference(Change),
+    /// The application's bytes, handed to every node in the order of the log by
+    /// [`submit`](crate::submit). Those that a snapshot covers are not handed over again.
+    Message {
+        /// Where they stand in the log.
+        index: Index,
+        /// What was submitted.
+        payload: Bytes,
+    },
+    /// An event of an [`Emitter`](crate::Emitter) to which this node subscribed, sent by a member of the
+    /// group. [`Emitter::emitted`](crate::Emitter::emitted) gives it its type.
+    Emitted(Emission),
+    /// A collection is closed on this node: its changes are not reported until it is
+    /// [reopened](crate::Collection::reopen).
+    Closed {
+        /// The collection's name.
+        collection: String,
+    },
+    /// This node was [stopped](crate::stop).
+    Stopped,
+    /// An outside store does not allow calls of this group, or of this leader. They are made again, with
+    /// ever longer pauses.
+    RemoteRefused {
+        /// The remote map.
+        collection: String,
+        /// The operation.
+        operation: Index,
+        /// Why.
+        because: FenceRefusal,
+    },
+    /// An answer for a call that nobody waits for any more, or that is none to it.
+    RemoteResultIgnored {
+        /// The call.
+        call: RemoteCallId,
+    },
     /// A write failed: this node takes no further part.
     StorageFailed {
         /// Which.
@@ -220,6 +260,29 @@ pub enum Event {
     },
     /// A confirmation was ignored: no such write was asked for in this life.
     ConfirmationIgnored,
+}
+
+/// An event of an emitter, as it reaches a node that subscribed to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emission {
+    pub(crate) emitter: Name,
+    pub(crate) event: Bytes,
+    pub(crate) payload: Bytes,
+    pub(crate) from: Identity,
+}
+
+impl Emission {
+    /// The name of the emitter.
+    #[must_use]
+    pub fn emitter(&self) -> &str {
+        self.emitter.as_str()
+    }
+
+    /// Who published it.
+    #[must_use]
+    pub fn from(&self) -> Identity {
+        self.from
+    }
 }
 
 /// What a node is in its term (Raft §5.1).
@@ -374,6 +437,13 @@ impl fmt::Display for Impossible {
     }
 }
 
+impl fmt::Display for Emission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { emitter, event, payload, from } = self;
+        write!(f, "emitter {emitter:?}: {event} {payload} from {from}")
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -404,6 +474,15 @@ impl fmt::Display for Event {
             Self::SnapshotRefused { last } => write!(f, "snapshot {last} refused"),
             Self::SnapshotLoaded { last } => write!(f, "snapshot {last} loaded"),
             Self::Restored { index, collection } => write!(f, "{collection:?} restored at {index}"),
+            Self::Difference(change) => write!(f, "difference in {change}"),
+            Self::Message { index, payload } => write!(f, "message {index} {payload}"),
+            Self::Emitted(emission) => write!(f, "{emission}"),
+            Self::Closed { collection } => write!(f, "{collection:?} closed"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::RemoteRefused { collection, operation, because } => {
+                write!(f, "operation {operation} on {collection:?} not allowed: {because}")
+            }
+            Self::RemoteResultIgnored { call } => write!(f, "result of {call} ignored"),
             Self::StorageFailed { write } => write!(f, "write {write} failed: out of service"),
             Self::StorageLost { acknowledged } => {
                 write!(f, "the disk lost {acknowledged}, acknowledged before: out of service")

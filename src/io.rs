@@ -1,13 +1,18 @@
 //! What goes into a [`Node`](crate::Node) and what comes out of it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::bytes::Bytes;
 use crate::event::Event;
 use crate::raft::MemberChange;
 use crate::raft::message::TaskRefusal;
-use crate::store::{Answer, Operation, Query};
-use crate::types::{Index, NodeId, RequestId, Sequence, SessionId, Ticks, WriteId};
+use crate::remote_call::{RemoteCall, RemoteResult};
+use crate::store::{
+    Answer, CollectionKind, Name, Operation, Query, RemoteQuery, SubscriptionChange,
+};
+use crate::types::{Index, NodeId, RemoteCallId, RequestId, Sequence, SessionId, Ticks, WriteId};
 use crate::{Envelope, Write};
 
 /// One thing that happened to a node.
@@ -26,6 +31,8 @@ pub enum Input {
     PersistFailed(WriteId),
     /// The application asks for something. The id must not belong to a request still pending.
     Request(RequestId, Request),
+    /// This came of a call on an outside store. Each call is answered for once.
+    Remote(RemoteCallId, RemoteResult),
 }
 
 /// One thing the embedder is to do. Apart from the order of the writes among themselves, no output
@@ -40,6 +47,9 @@ pub enum Output {
     Reply(Reply),
     /// Something happened that may be of interest.
     Event(Event),
+    /// Make this call on an outside store; feed [`Input::Remote`] with what came of it. Only those who use
+    /// a [`RemoteMap`](crate::RemoteMap) see any.
+    Remote(RemoteCall),
 }
 
 /// Something asked of the group. Made by the typed handles and by the functions below.
@@ -49,13 +59,57 @@ pub struct Request {
     pub(crate) timeout: Option<Ticks>,
 }
 
-/// A request's kind: what must be ordered by the log, what only reads, or what concerns the group
-/// itself.
+/// A request's kind: what must be ordered by the log, what only reads, what goes from node to node, or
+/// what concerns this node or the group itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum What {
-    Command { operation: Operation, place: Option<Place> },
+    Command {
+        operation: Operation,
+        place: Option<Place>,
+    },
+    /// A command about the subscriptions of the node it is given to.
+    Subscription {
+        emitter: Name,
+        change: SubscriptionChange,
+        place: Option<Place>,
+    },
     Read(Query),
+    /// A read that waits until this node is a member.
+    Ready(Query),
+    RemoteRead(RemoteRead),
+    Publish(Publish),
+    Local(Local),
     Upkeep(Upkeep),
+}
+
+/// A read of an outside store.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RemoteRead {
+    pub(crate) map: Name,
+    /// None only waits for the operations that come before.
+    pub(crate) query: Option<RemoteQuery>,
+    /// Whether it waits for all operations that are committed when it is asked for.
+    pub(crate) ordered: bool,
+}
+
+/// An event to be sent to those who subscribed to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Publish {
+    pub(crate) emitter: Name,
+    pub(crate) event: Bytes,
+    pub(crate) payload: Bytes,
+    /// Whether it is sent again until it is answered for.
+    pub(crate) answered: bool,
+}
+
+/// What concerns this node alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Local {
+    /// To use a collection no more.
+    Close(Name),
+    /// To use it again.
+    Reopen(Name),
+    Stop,
 }
 
 /// What is asked concerning the group itself.
@@ -90,16 +144,20 @@ impl Upkeep {
 }
 
 impl Request {
+    pub(crate) const fn new(what: What) -> Self {
+        Self { what, timeout: None }
+    }
+
     pub(crate) const fn command(operation: Operation) -> Self {
-        Self { what: What::Command { operation, place: None }, timeout: None }
+        Self::new(What::Command { operation, place: None })
     }
 
     pub(crate) const fn read(query: Query) -> Self {
-        Self { what: What::Read(query), timeout: None }
+        Self::new(What::Read(query))
     }
 
     pub(crate) const fn upkeep(upkeep: Upkeep) -> Self {
-        Self { what: What::Upkeep(upkeep), timeout: None }
+        Self::new(What::Upkeep(upkeep))
     }
 
     /// Ends the request after `timeout` instead of [`Config::request_timeout`](crate::Config).
@@ -123,7 +181,7 @@ impl Request {
         sequence: Sequence,
         answered_below: Sequence,
     ) -> Self {
-        if let What::Command { place, .. } = &mut self.what {
+        if let What::Command { place, .. } | What::Subscription { place, .. } = &mut self.what {
             *place = Some(Place { session, sequence, answered_below });
         }
         self
@@ -156,9 +214,10 @@ impl Reply {
 pub enum Outcome {
     /// It was executed, once.
     Done {
-        /// A command: the log position at which it took effect. A linearizable read: the position
-        /// whose state it saw. A change of the members or of leadership: a committed position by
-        /// which it was so.
+        /// A command: the log position at which it took effect; of one on a remote map, the position
+        /// that orders it among the others. A linearizable read: the position whose state it saw; of an
+        /// outside store, the operation that was executed last. A change of the members or of
+        /// leadership: a committed position by which it was so.
         index: Index,
         /// The result.
         answer: Answer,
@@ -175,6 +234,19 @@ pub enum Outcome {
     /// It may have taken effect, or may yet. Sending it again is safe only in the same session with
     /// the same sequence number.
     Unknown(Unknown),
+    /// A bulk call that was split by [`Config::max_keys`](crate::Config) or
+    /// [`Config::max_values`](crate::Config) was done in part: the commands before one that was not.
+    Partial {
+        /// The log position of the last command that was done.
+        index: Index,
+        /// The results of those that were done, merged.
+        answer: Answer,
+        /// How many of the call's entries, keys or values they were, counted from the first: where to go
+        /// on.
+        next: u64,
+        /// How the first command that was not done ended. None after it was begun.
+        because: Box<Outcome>,
+    },
 }
 
 /// Why a command was refused by the replicated state.
@@ -185,6 +257,24 @@ pub enum Refusal {
     OutsideWindow {
         /// How many numbers, counted from `answered_below`, a session may use.
         window: u64,
+    },
+    /// There is a collection of that name, and it is of another kind.
+    WrongKind {
+        /// What it is.
+        is: CollectionKind,
+    },
+    /// A node that is no member of the group, or is none any more, cannot subscribe to events.
+    NotAMember,
+    /// The queue of the remote map has as much as it may hold
+    /// ([`RemoteQueueLimits`](crate::RemoteQueueLimits)): the outside store is behind.
+    RemoteQueueFull {
+        /// How many operations wait.
+        operations: u64,
+    },
+    /// A remote map cannot be dropped while the outside store is still to execute operations on it.
+    OperationsQueued {
+        /// How many wait.
+        operations: u64,
     },
 }
 
@@ -203,6 +293,20 @@ pub enum NotExecuted {
     Halted,
     /// The leader declined, and says why.
     Declined(TaskRefusal),
+    /// The collection is closed on this node.
+    Closed,
+    /// This node was [stopped](crate::stop).
+    Stopped,
+    /// A bulk call with more keys or values than one command may have cannot be split in a session of
+    /// the application's, where it has a single number.
+    TooMany {
+        /// How many it has.
+        count: u64,
+        /// How many one command may have.
+        limit: u64,
+    },
+    /// The outside store did not answer this node's read in time.
+    StoreSilent,
     /// The command is larger than one log entry may be.
     TooLarge {
         /// Its size.
@@ -223,6 +327,10 @@ pub enum Unknown {
     /// The result is no longer kept: the command was executed before, or its number lies below what the
     /// session was told nobody waits for.
     ResultForgotten,
+    /// The collection was closed on this node while a copy of it was on its way.
+    Closed,
+    /// This node was stopped while a copy of it was on its way.
+    Stopped,
 }
 
 impl fmt::Display for Outcome {
@@ -232,6 +340,9 @@ impl fmt::Display for Outcome {
             Self::Refused { index, because } => write!(f, "refused at {index}: {because}"),
             Self::NotExecuted(because) => write!(f, "not executed: {because}"),
             Self::Unknown(because) => write!(f, "unknown: {because}"),
+            Self::Partial { index, answer, next, because } => {
+                write!(f, "done before {next} at {index}: {answer}, then {because}")
+            }
         }
     }
 }
@@ -241,6 +352,14 @@ impl fmt::Display for Refusal {
         match self {
             Self::OutsideWindow { window } => {
                 write!(f, "sequence outside the session's window of {window}")
+            }
+            Self::WrongKind { is } => write!(f, "the name means a {is}"),
+            Self::NotAMember => f.write_str("the node is no member"),
+            Self::RemoteQueueFull { operations } => {
+                write!(f, "{operations} operations wait for the outside store already")
+            }
+            Self::OperationsQueued { operations } => {
+                write!(f, "{operations} operations still wait for the outside store")
             }
         }
     }
@@ -254,6 +373,12 @@ impl fmt::Display for NotExecuted {
             Self::Busy => f.write_str("busy"),
             Self::Halted => f.write_str("this node has stopped applying"),
             Self::Declined(because) => write!(f, "declined: {because}"),
+            Self::Closed => f.write_str("the collection is closed here"),
+            Self::Stopped => f.write_str("this node was stopped"),
+            Self::TooMany { count, limit } => {
+                write!(f, "{count} are more than one command may have ({limit})")
+            }
+            Self::StoreSilent => f.write_str("the outside store did not answer in time"),
             Self::TooLarge { bytes, limit } => {
                 write!(f, "{bytes} bytes are more than an entry may have ({limit})")
             }
@@ -267,6 +392,8 @@ impl fmt::Display for Unknown {
             Self::TimedOut => "timed out on its way",
             Self::SessionExpired => "session expired",
             Self::ResultForgotten => "executed before, result no longer kept",
+            Self::Closed => "the collection was closed here meanwhile",
+            Self::Stopped => "this node was stopped meanwhile",
         })
     }
 }
@@ -284,6 +411,7 @@ impl fmt::Display for Output {
             Self::Send(envelope) => write!(f, "send {envelope}"),
             Self::Reply(reply) => write!(f, "reply {reply}"),
             Self::Event(event) => write!(f, "event {event}"),
+            Self::Remote(call) => write!(f, "call {call}"),
         }
     }
 }

@@ -14,6 +14,7 @@ mod handle;
 mod io;
 mod node;
 mod raft;
+mod remote_call;
 mod requests;
 mod state_machine;
 mod status;
@@ -23,11 +24,14 @@ mod types;
 
 pub use bytes::Bytes;
 pub use codec::{Claim, DecodeError, Envelope, MAX_ENVELOPE_BYTES};
-pub use config::{Admission, Birth, Config, ConfigError, Priority, SessionLimits};
-pub use event::{DropReason, Event, Impossible, Role, VoteRefusal};
+pub use config::{
+    Admission, Birth, Config, ConfigError, Priority, RemoteQueueLimits, SessionLimits,
+};
+pub use event::{DropReason, Emission, Event, Impossible, Role, VoteRefusal};
 pub use handle::{
-    Call, Codec, EncodeError, Failure, Map, MapEvent, MapView, Postcard, Ticket, ValueError,
-    ViewError, change_members, join, leave, open_session, sync, transfer_leadership,
+    Call, Codec, Collection, EncodeError, Failure, Map, MapEvent, MapView, Postcard, Redeemed,
+    Ticket, ValueError, ViewError, change_members, join, leave, open_session, sync,
+    transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;
@@ -35,10 +39,16 @@ pub use raft::{
     Afterwards, ChangeRefusal, Configuration, Entry, JoinRefusal, Member, MemberChange,
     SnapshotHead, Standing, TaskRefusal,
 };
+pub use remote_call::{
+    Fence, FenceRefusal, FenceRow, FenceVerdict, RemoteCall, RemoteResult, RemoteWork,
+};
 pub use status::{Counters, Load, Membership, Status};
-pub use store::{Answer, Change, NameTooLong};
+pub use store::{
+    Answer, Change, CollectionKind, NameTooLong, RemoteAnswer, RemoteOperation, RemoteOutcome,
+    RemoteQuery, StoreError,
+};
 pub use stored::{RestoreError, Stored, Write};
 pub use types::{
-    EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, OutOfRange, Peer, RequestId,
-    Sequence, SessionId, Term, Ticks, WriteId,
+    EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, OutOfRange, Peer, RemoteCallId,
+    RequestId, Sequence, SessionId, Term, Ticks, WriteId,
 };

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
-use crate::handle::{Map, MapView};
+use crate::handle::{Collection, Map, MapView};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
 use crate::requests::Requests;
@@ -108,9 +108,11 @@ impl Node {
             Input::Receive(envelope) => self.raft.receive(envelope),
             Input::Persisted(id) => self.raft.on_persisted(id),
             Input::PersistFailed(id) => self.raft.on_persist_failed(id),
+            Input::Remote(id, result) => todo!("{id} {result}"),
             Input::Request(id, request) => {
                 let halted = self.state.is_halted();
-                self.requests.on_request(id, request, self.now, halted);
+                let store = self.state.store();
+                self.requests.on_request((id, request), store, self.now, halted);
             }
         }
         self.settle(&mut outputs);
@@ -158,7 +160,7 @@ impl Node {
     /// What this node has applied of a map: a local read, which may lag behind the group.
     #[must_use]
     pub fn map<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
-        MapView::new(self.state.store().map(map.name()))
+        MapView::new(self.state.store().collection(map.name()))
     }
 
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once

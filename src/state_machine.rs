@@ -16,11 +16,12 @@ use crate::bytes::Bytes;
 use crate::config::Config;
 use crate::event::Event;
 use crate::io::Output;
+use crate::raft::Configuration;
 use crate::raft::Raft;
 use crate::raft::entries::{Entry, Payload};
 use crate::raft::snapshot::{PartSum, Snapshot};
 use crate::requests::Requests;
-use crate::store::{Command, CommandError, Effect, Loader, Store};
+use crate::store::{Applied, Command, CommandError, Effect, Loader, Store};
 use crate::types::{EntryId, Index};
 
 /// The replicated state of one node.
@@ -165,7 +166,8 @@ impl StateMachine {
         let Some(Loading { snapshot, loader, .. }) = self.loading.take() else { return };
         let head = &snapshot.head;
         let loaded = loader.finish().ok().filter(|store| store.digest() == head.digest);
-        let Some(loaded) = loaded else { return self.refuse(raft) };
+        let Some(mut loaded) = loaded else { return self.refuse(raft) };
+        loaded.seat(head.last.index, head.configuration.members().map(|it| it.0).collect());
         let before = core::mem::replace(&mut self.store, loaded);
         self.applied = head.last;
         self.uncovered = (0, 0);
@@ -215,39 +217,48 @@ impl StateMachine {
 
     fn apply(&mut self, entry: &Entry, raft: &mut Raft, requests: &mut Requests) {
         let index = entry.id().index;
-        let (effect, changes, expired) = match &entry.payload {
-            Payload::Noop | Payload::Members(_) => (None, Vec::new(), self.store.advance(index)),
+        let members =
+            |configuration: &Configuration| configuration.members().map(|it| it.0).collect();
+        let applied = match &entry.payload {
+            Payload::Noop => self.pass_over(index),
+            Payload::Members(configuration) => {
+                let changes = self.store.seat(index, members(configuration));
+                Applied { changes, ..self.pass_over(index) }
+            }
             Payload::Founding(founding) => {
-                self.store.found(founding.sessions);
-                (None, Vec::new(), Vec::new())
+                self.store.found(founding.sessions, founding.remote_queue);
+                self.store.seat(index, members(&founding.configuration));
+                Applied::default()
             }
             Payload::Command(bytes) => match Command::decode(bytes, self.limits.newest_version) {
-                Ok(command) => {
-                    let applied = self.store.apply(index, command);
-                    (Some(applied.effect), applied.changes, applied.expired)
-                }
+                Ok(command) => self.store.apply(index, command),
                 Err(CommandError::TooNew(version)) => {
                     self.halted = true;
                     return emit(raft, Event::CommandTooNew { index, version });
                 }
                 Err(CommandError::Unreadable) => {
                     emit(raft, Event::CommandUnreadable { index });
-                    (None, Vec::new(), self.store.advance(index))
+                    self.pass_over(index)
                 }
             },
         };
+        let Applied { effect, changes, message, expired } = applied;
         self.applied = entry.id();
         self.uncovered = (self.uncovered.0 + 1, self.uncovered.1 + entry.size());
         raft.on_applied(index);
         for change in changes {
-            emit(raft, Event::Changed(change));
+            if !requests.is_closed(&change.name) {
+                emit(raft, Event::Changed(change));
+            }
+        }
+        if let Some(payload) = message {
+            emit(raft, Event::Message { index, payload });
         }
         for session in expired {
             emit(raft, Event::SessionExpired { session });
             requests.on_session_expired(session);
         }
-        self.duplicates +=
-            u64::from(matches!(effect, Some(Effect::Executed { duplicate: true, .. })));
+        self.duplicates += u64::from(effect.as_ref().is_some_and(Effect::is_duplicate));
         if self.limits.verbose {
             let outcome = effect.as_ref().map_or(0, Effect::digest);
             let digest = self.store.digest();
@@ -255,6 +266,11 @@ impl StateMachine {
         }
         requests.on_applied(entry.id(), effect.as_ref());
         requests.serve_reads(index, &self.store);
+    }
+
+    /// An entry without a command for the store.
+    fn pass_over(&mut self, index: Index) -> Applied {
+        Applied { expired: self.store.advance(index), ..Applied::default() }
     }
 
     // --- writing snapshots ------------------------------------------------------------------------

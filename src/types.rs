@@ -82,6 +82,10 @@ pub struct Ticks(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(u64);
 
+/// Names one [`RemoteCall`](crate::RemoteCall) of one life of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RemoteCallId(u64);
+
 /// Names one [`Write`](crate::Write) of one life. Writes are numbered in the order in which they
 /// must be performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,6 +179,7 @@ number!(Life, u32);
 number!(GroupId, u64);
 number!(Ticks, u64);
 number!(RequestId, u64);
+number!(RemoteCallId, u64);
 bounded_number!(Index);
 bounded_number!(Term);
 bounded_number!(Sequence);
@@ -314,6 +319,12 @@ impl fmt::Display for EntryId {
 impl fmt::Display for Ticks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::FOREVER { f.write_str("forever") } else { write!(f, "{}", self.0) }
+    }
+}
+
+impl fmt::Display for RemoteCallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "x{}", self.0)
     }
 }
 

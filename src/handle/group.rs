@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Call, nothing};
+use super::Call;
+use super::coding::nothing;
 use crate::io::{Request, Upkeep};
 use crate::raft::MemberChange;
 use crate::types::NodeId;

@@ -1,6 +1,5 @@
 //! The typed face of a replicated map.
 
-use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
@@ -8,14 +7,17 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::codec::{Codec, Postcard, ValueError};
+use super::coding::{all_entries, all_keys, bytes, count, entry, first_value, flag, found};
+use super::collection::sealed::Named;
+use super::collection::{Collection, Label};
 use super::map_view::{MapView, ViewError};
 use super::{Call, EncodeError, Failure, Types};
 use crate::Node;
 use crate::bytes::Bytes;
 use crate::io::Request;
 use crate::store::{
-    Answer, Change, ChangeKind, Content, MAX_NAME_BYTES, MapChange, MapCommand, MapQuery, Name,
-    NameTooLong, Operation, Query,
+    Answer, Change, ChangeKind, CollectionCommand, CollectionKind, EntryChange, MapCommand,
+    MapQuery, NameTooLong, Operation, Query,
 };
 
 /// A map that all nodes of a group share.
@@ -49,7 +51,7 @@ use crate::store::{
 /// # Ok::<(), hamok::EncodeError>(())
 /// ```
 pub struct Map<K, V, C = Postcard> {
-    name: Cow<'static, str>,
+    label: Label,
     types: Types<K, V, C>,
 }
 
@@ -82,6 +84,8 @@ pub enum MapEvent<K, V> {
     },
     /// All entries were taken out at once. Clearing an empty map changes nothing and is no event.
     Clear,
+    /// The map itself was taken out, with whatever it held.
+    Dropped,
 }
 
 impl<K, V, C> Map<K, V, C> {
@@ -91,8 +95,7 @@ impl<K, V, C> Map<K, V, C> {
     /// If the name is longer than 255 bytes; for a constant, that is an error of compilation.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        assert!(name.len() <= MAX_NAME_BYTES, "a collection's name has at most 255 bytes");
-        Self { name: Cow::Borrowed(name), types: PhantomData }
+        Self { label: Label::new(name), types: PhantomData }
     }
 
     /// The map of a name that is known only when the program runs.
@@ -100,14 +103,7 @@ impl<K, V, C> Map<K, V, C> {
     /// # Errors
     /// [`NameTooLong`] if it is longer than 255 bytes.
     pub fn named(name: String) -> Result<Self, NameTooLong> {
-        Name::new(&name)?;
-        Ok(Self { name: Cow::Owned(name), types: PhantomData })
-    }
-
-    /// The map's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(Self { label: Label::named(name)?, types: PhantomData })
     }
 
     /// Takes out all entries. The result is how many there were.
@@ -124,15 +120,15 @@ impl<K, V, C> Map<K, V, C> {
     }
 
     fn command<R>(&self, command: MapCommand, read: fn(Answer) -> Result<R, Failure>) -> Call<R> {
-        Call::new(Request::command(Operation::Map { name: self.store_name(), command }), read)
+        let command = CollectionCommand::Map(command);
+        Call::new(
+            Request::command(Operation::Collection { name: self.label.stored(), command }),
+            read,
+        )
     }
 
     fn query<R>(&self, query: MapQuery, read: fn(Answer) -> Result<R, Failure>) -> Call<R> {
-        Call::new(Request::read(Query::Map { name: self.store_name(), query }), read)
-    }
-
-    fn store_name(&self) -> Name {
-        Name::new(&self.name).expect("a handle's name was checked when it was made")
+        Call::new(Request::read(Query::Map { name: self.label.stored(), query }), read)
     }
 }
 
@@ -146,7 +142,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
     /// If key or value does not encode.
     pub fn set(&self, key: &K, value: &V) -> Result<Call<Option<V>>, EncodeError> {
         let entries = [entry::<K, V, C>(key, value)?].into();
-        Ok(self.command(MapCommand::Set(entries), first_value::<K, V, C>))
+        Ok(self.command(MapCommand::Set(entries), first_value::<V, C>))
     }
 
     /// Sets all `entries`, in the order given. The result is the previous entries, of the keys that
@@ -174,7 +170,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
     /// If key or value does not encode.
     pub fn insert(&self, key: &K, value: &V) -> Result<Call<Option<V>>, EncodeError> {
         let entries = [entry::<K, V, C>(key, value)?].into();
-        Ok(self.command(MapCommand::Insert(entries), first_value::<K, V, C>))
+        Ok(self.command(MapCommand::Insert(entries), first_value::<V, C>))
     }
 
     /// Inserts those of `entries` whose keys have no value, in the order given. The result is the
@@ -236,7 +232,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
     /// If the key does not encode.
     pub fn remove(&self, key: &K) -> Result<Call<Option<V>>, EncodeError> {
         let keys = [bytes::<K, C>(key)?].into();
-        Ok(self.command(MapCommand::Remove(keys), first_value::<K, V, C>))
+        Ok(self.command(MapCommand::Remove(keys), first_value::<V, C>))
     }
 
     /// Takes out all `keys`, in the order given. The result is the entries removed.
@@ -274,7 +270,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
     /// If the key does not encode.
     pub fn delete(&self, key: &K) -> Result<Call<bool>, EncodeError> {
         let keys = [bytes::<K, C>(key)?].into();
-        Ok(self.command(MapCommand::Delete(keys), |answer| Ok(!keys_of(answer)?.is_empty())))
+        Ok(self.command(MapCommand::Delete(keys), found))
     }
 
     /// Takes out all `keys`, in the order given, without carrying their values back. The result is
@@ -289,9 +285,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
         keys: impl IntoIterator<Item = impl Borrow<K>>,
     ) -> Result<Call<Vec<K>>, EncodeError> {
         let keys = encode_keys::<K, C>(keys)?;
-        Ok(self.command(MapCommand::Delete(keys), |answer| {
-            keys_of(answer)?.iter().map(|key| Ok(C::decode(key)?)).collect()
-        }))
+        Ok(self.command(MapCommand::Delete(keys), all_keys::<K, C>))
     }
 
     /// Reads the value of `key`, linearizably. O(log n).
@@ -300,7 +294,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
     /// If the key does not encode.
     pub fn read(&self, key: &K) -> Result<Call<Option<V>>, EncodeError> {
         let keys = [bytes::<K, C>(key)?].into();
-        Ok(self.query(MapQuery::Get(keys), first_value::<K, V, C>))
+        Ok(self.query(MapQuery::Get(keys), first_value::<V, C>))
     }
 
     /// Reads all `keys` at one moment, linearizably. The result is the entries there are, in the
@@ -326,6 +320,13 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
         }
         match &change.kind {
             ChangeKind::Map(change) => Some(event::<K, V, C>(change)),
+            ChangeKind::Dropped(CollectionKind::Map) => Some(Ok(MapEvent::Dropped)),
+            ChangeKind::Queue(_)
+            | ChangeKind::Record(_)
+            | ChangeKind::Emitter(_)
+            | ChangeKind::RemoteMap { .. }
+            | ChangeKind::RemoteFailed { .. }
+            | ChangeKind::Dropped(_) => None,
         }
     }
 
@@ -346,111 +347,53 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
     }
 }
 
+impl<K, V, C> Named for Map<K, V, C> {
+    const KIND: CollectionKind = CollectionKind::Map;
+
+    fn label(&self) -> &Label {
+        &self.label
+    }
+}
+
+impl<K, V, C> Collection for Map<K, V, C> {}
+
 impl<K, V, C> Clone for Map<K, V, C> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), types: PhantomData }
+        Self { label: self.label.clone(), types: PhantomData }
     }
 }
 
 impl<K, V, C> fmt::Debug for Map<K, V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Map").field(&self.name).finish()
+        f.debug_tuple("Map").field(&self.name()).finish()
     }
 }
 
-pub(super) fn bytes<T, C: Codec<T>>(value: &T) -> Result<Bytes, EncodeError> {
-    C::encode(value).map(Bytes::from)
-}
-
-fn entry<K, V, C: Codec<K> + Codec<V>>(key: &K, value: &V) -> Result<(Bytes, Bytes), EncodeError> {
-    Ok((bytes::<K, C>(key)?, bytes::<V, C>(value)?))
-}
-
-fn encode_entries<K, V, C: Codec<K> + Codec<V>>(
+pub(super) fn encode_entries<K, V, C: Codec<K> + Codec<V>>(
     entries: impl IntoIterator<Item = (impl Borrow<K>, impl Borrow<V>)>,
 ) -> Result<Vec<(Bytes, Bytes)>, EncodeError> {
     entries.into_iter().map(|(key, value)| entry::<K, V, C>(key.borrow(), value.borrow())).collect()
 }
 
-fn encode_keys<K, C: Codec<K>>(
+pub(super) fn encode_keys<K, C: Codec<K>>(
     keys: impl IntoIterator<Item = impl Borrow<K>>,
 ) -> Result<Vec<Bytes>, EncodeError> {
     keys.into_iter().map(|key| bytes::<K, C>(key.borrow())).collect()
 }
 
-fn event<K, V, C: Codec<K> + Codec<V>>(change: &MapChange) -> Result<MapEvent<K, V>, ValueError> {
+fn event<K, V, C: Codec<K> + Codec<V>>(change: &EntryChange) -> Result<MapEvent<K, V>, ValueError> {
     Ok(match change {
-        MapChange::Insert { key, value } => {
+        EntryChange::Insert { key, value } => {
             MapEvent::Insert { key: C::decode(key)?, value: C::decode(value)? }
         }
-        MapChange::Update { key, old, new } => {
+        EntryChange::Update { key, old, new } => {
             MapEvent::Update { key: C::decode(key)?, old: C::decode(old)?, new: C::decode(new)? }
         }
-        MapChange::Remove { key, value } => {
+        EntryChange::Remove { key, value } => {
             MapEvent::Remove { key: C::decode(key)?, value: C::decode(value)? }
         }
-        MapChange::Clear => MapEvent::Clear,
+        EntryChange::Clear => MapEvent::Clear,
     })
-}
-
-/// The value in an answer of at most one entry.
-fn first_value<K, V, C: Codec<K> + Codec<V>>(answer: Answer) -> Result<Option<V>, Failure> {
-    match entries_of(answer)?.as_slice() {
-        [] => Ok(None),
-        [(_, value)] => Ok(Some(C::decode(value)?)),
-        [..] => Err(Failure::WrongReply),
-    }
-}
-
-fn all_entries<K, V, C: Codec<K> + Codec<V>>(answer: Answer) -> Result<Vec<(K, V)>, Failure> {
-    entries_of(answer)?
-        .iter()
-        .map(|(key, value)| Ok((C::decode(key)?, C::decode(value)?)))
-        .collect()
-}
-
-fn entries_of(answer: Answer) -> Result<Vec<(Bytes, Bytes)>, Failure> {
-    match answer.0 {
-        Content::Entries(entries) => Ok(entries),
-        Content::Nothing
-        | Content::Keys(_)
-        | Content::Flag(_)
-        | Content::Count(_)
-        | Content::Session(_) => Err(Failure::WrongReply),
-    }
-}
-
-fn keys_of(answer: Answer) -> Result<Vec<Bytes>, Failure> {
-    match answer.0 {
-        Content::Keys(keys) => Ok(keys),
-        Content::Nothing
-        | Content::Entries(_)
-        | Content::Flag(_)
-        | Content::Count(_)
-        | Content::Session(_) => Err(Failure::WrongReply),
-    }
-}
-
-fn flag(answer: Answer) -> Result<bool, Failure> {
-    match answer.0 {
-        Content::Flag(flag) => Ok(flag),
-        Content::Nothing
-        | Content::Entries(_)
-        | Content::Keys(_)
-        | Content::Count(_)
-        | Content::Session(_) => Err(Failure::WrongReply),
-    }
-}
-
-fn count(answer: Answer) -> Result<u64, Failure> {
-    match answer.0 {
-        Content::Count(count) => Ok(count),
-        Content::Nothing
-        | Content::Entries(_)
-        | Content::Keys(_)
-        | Content::Flag(_)
-        | Content::Session(_) => Err(Failure::WrongReply),
-    }
 }
 
 #[cfg(test)]
@@ -460,7 +403,7 @@ mod tests {
 
     use super::*;
     use crate::io::{NotExecuted, Outcome, Place, Refusal, Unknown, What};
-    use crate::store::{Applied, Command, Effect, Store};
+    use crate::store::{Applied, Command, Content, Effect, Store};
     use crate::types::{
         Identity, Incarnation, Index, Life, NodeId, Peer, RequestId, Sequence, SessionId, Ticks,
     };
@@ -487,11 +430,12 @@ mod tests {
         fn run<R>(&mut self, call: Call<R>) -> Result<R, Failure> {
             let (request, ticket) = call.into_parts();
             let outcome = match request.what {
-                What::Read(query) => {
-                    Outcome::Done { index: self.last, answer: self.store.query(&query) }
-                }
+                What::Read(query) => Outcome::Done {
+                    index: self.last,
+                    answer: self.store.query(&query).expect("a map"),
+                },
                 What::Command { operation, .. } => self.execute(operation),
-                What::Upkeep(upkeep) => panic!("{upkeep:?} is not about a map"),
+                other => panic!("{other:?} is not about a map"),
             };
             ticket.redeem(Reply { id: RequestId::new(1), outcome })
         }
@@ -503,7 +447,8 @@ mod tests {
             let command =
                 Command::Execute { session, sequence, answered_below: sequence, operation };
             let applied = self.store.apply(self.last, command);
-            let Applied { effect: Effect::Executed { outcome, .. }, changes, .. } = applied else {
+            let Applied { effect: Some(Effect::Executed { outcome, .. }), changes, .. } = applied
+            else {
                 panic!("{applied:?}");
             };
             self.changes = changes;
@@ -511,7 +456,7 @@ mod tests {
         }
 
         fn view<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
-            MapView::new(self.store.map(map.name()))
+            MapView::new(self.store.collection(map.name()))
         }
     }
 
@@ -626,7 +571,7 @@ mod tests {
                 match output {
                     Output::Persist(write) => next.extend(node.step(Input::Persisted(write.id()))),
                     Output::Reply(reply) => return ticket.redeem(reply),
-                    Output::Send(_) | Output::Event(_) => {}
+                    Output::Send(_) | Output::Event(_) | Output::Remote(_) => {}
                 }
             }
             next.extend(node.step(Input::Tick(Ticks::new(1))));

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 
 use super::Types;
 use super::codec::{Codec, EncodeError, Postcard, ValueError};
-use super::map::bytes;
+use super::coding::bytes;
 use crate::bytes::Bytes;
 use crate::store::{CollectionRef, Slot};
 

@@ -6,18 +6,22 @@
 //! reply will mean.
 
 mod codec;
+mod coding;
+mod collection;
 mod group;
 mod map;
 mod map_view;
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::marker::PhantomData;
 
 use crate::io::{NotExecuted, Outcome, Refusal, Reply, Request, Unknown};
-use crate::store::{Answer, Content, Operation, Query};
+use crate::store::{Answer, Operation, Query, StoreError};
 use crate::types::{Sequence, SessionId, Ticks};
 
 pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
+pub use self::collection::Collection;
 pub use self::group::{change_members, join, leave, transfer_leadership};
 pub use self::map::{Map, MapEvent};
 pub use self::map_view::{MapView, ViewError};
@@ -38,7 +42,7 @@ pub struct Ticket<R> {
 }
 
 /// Why a call has no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
     /// It was ordered and refused, the same on every node; it has no effect.
@@ -49,8 +53,36 @@ pub enum Failure {
     Unknown(Unknown),
     /// It was executed, and its result does not decode: it was written with another codec or type.
     Value(ValueError),
+    /// The outside store refused it for good, and changed nothing.
+    Store(StoreError),
+    /// A bulk call that was split into several commands was done in part;
+    /// [`Ticket::redeem_partial`] gives the results there are.
+    Partial {
+        /// How many of the call's entries, keys or values were done, counted from the first: where to go
+        /// on.
+        next: u64,
+        /// Why the first command that was not done was not. None after it was begun.
+        because: Box<Failure>,
+    },
     /// The reply is to another request than the ticket's.
     WrongReply,
+}
+
+/// What came of a call that may have been done in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redeemed<R> {
+    /// All of it was done.
+    Done(R),
+    /// Some of it was.
+    Partial {
+        /// The results of what was done.
+        results: R,
+        /// How many of the call's entries, keys or values that was, counted from the first: where to go
+        /// on.
+        next: u64,
+        /// Why the first command that was not done was not. None after it was begun.
+        because: Failure,
+    },
 }
 
 /// Asks for a session which belongs to no node, so that commands put into it with
@@ -60,31 +92,13 @@ pub enum Failure {
 /// [`SessionLimits`](crate::SessionLimits)). A call whose end is unknown may have opened one that
 /// nobody will use; it expires like any other.
 pub fn open_session() -> Call<SessionId> {
-    Call::new(Request::command(Operation::OpenSession), |answer| match answer.0 {
-        Content::Session(session) => Ok(session),
-        Content::Nothing
-        | Content::Entries(_)
-        | Content::Keys(_)
-        | Content::Flag(_)
-        | Content::Count(_) => Err(Failure::WrongReply),
-    })
+    Call::new(Request::command(Operation::OpenSession), coding::session)
 }
 
 /// Asks for nothing but an answer: it comes once the node has applied everything that was committed
 /// when it was asked. Local reads then see at least that.
 pub fn sync() -> Call<()> {
-    Call::new(Request::read(Query::Nothing), nothing)
-}
-
-fn nothing(answer: Answer) -> Result<(), Failure> {
-    match answer.0 {
-        Content::Nothing => Ok(()),
-        Content::Entries(_)
-        | Content::Keys(_)
-        | Content::Flag(_)
-        | Content::Count(_)
-        | Content::Session(_) => Err(Failure::WrongReply),
-    }
+    Call::new(Request::read(Query::Nothing), coding::nothing)
 }
 
 /// The types of a handle that holds no value of them.
@@ -123,11 +137,39 @@ impl<R> Ticket<R> {
     /// Whatever kept the call from having a result. Of a [`Failure::Value`], the call has taken
     /// effect.
     pub fn redeem(self, reply: Reply) -> Result<R, Failure> {
+        match self.redeem_partial(reply)? {
+            Redeemed::Done(result) => Ok(result),
+            Redeemed::Partial { next, because, .. } => {
+                Err(Failure::Partial { next, because: Box::new(because) })
+            }
+        }
+    }
+
+    /// Turns the reply into the call's result, or into those there are of a bulk call that was split by
+    /// [`Config::max_keys`](crate::Config) or [`Config::max_values`](crate::Config) and done in part.
+    ///
+    /// # Errors
+    /// As [`redeem`](Ticket::redeem), but for [`Failure::Partial`].
+    pub fn redeem_partial(self, reply: Reply) -> Result<Redeemed<R>, Failure> {
         match reply.outcome {
-            Outcome::Done { answer, .. } => (self.read)(answer),
-            Outcome::Refused { because, .. } => Err(Failure::Refused(because)),
-            Outcome::NotExecuted(because) => Err(Failure::NotExecuted(because)),
-            Outcome::Unknown(because) => Err(Failure::Unknown(because)),
+            Outcome::Done { answer, .. } => Ok(Redeemed::Done((self.read)(answer)?)),
+            Outcome::Partial { answer, next, because, .. } => {
+                let results = (self.read)(answer)?;
+                Ok(Redeemed::Partial { results, next, because: Failure::of(*because) })
+            }
+            other => Err(Failure::of(other)),
+        }
+    }
+}
+
+impl Failure {
+    /// Why a request that ended so has no result.
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Refused { because, .. } => Self::Refused(because),
+            Outcome::NotExecuted(because) => Self::NotExecuted(because),
+            Outcome::Unknown(because) => Self::Unknown(because),
+            Outcome::Done { .. } | Outcome::Partial { .. } => Self::WrongReply,
         }
     }
 }
@@ -160,6 +202,8 @@ impl fmt::Display for Failure {
             Self::NotExecuted(because) => write!(f, "not executed: {because}"),
             Self::Unknown(because) => write!(f, "unknown: {because}"),
             Self::Value(error) => write!(f, "executed, but of the result: {error}"),
+            Self::Store(error) => write!(f, "the outside store refused: {error}"),
+            Self::Partial { next, because } => write!(f, "done before {next}, then {because}"),
             Self::WrongReply => f.write_str("the reply to another request"),
         }
     }

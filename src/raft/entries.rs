@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::configuration::Configuration;
 use crate::bytes::Bytes;
-use crate::config::SessionLimits;
+use crate::config::{RemoteQueueLimits, SessionLimits};
 use crate::types::{EntryId, GroupId, Index, Term};
 
 /// One entry of the replicated log.
@@ -40,6 +40,7 @@ pub(crate) struct Founding {
     pub(crate) group: GroupId,
     pub(crate) configuration: Configuration,
     pub(crate) sessions: SessionLimits,
+    pub(crate) remote_queue: RemoteQueueLimits,
 }
 
 /// A run of entries, and the entry that comes before it.

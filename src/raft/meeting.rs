@@ -218,6 +218,7 @@ impl Raft {
             configuration: Configuration::of_voters(members)
                 .with_metadata(self.me.peer, &self.config.metadata),
             sessions: self.config.sessions,
+            remote_queue: self.config.remote_queue,
         };
         let term = Term::new(1);
         self.hard.group = Some(group);

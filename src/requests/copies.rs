@@ -110,6 +110,8 @@ impl Requests {
         for (ask, place) in placed {
             if let Some(outcome) = store.settled(place) {
                 self.finish(ask, outcome);
+            } else if let Some(operation) = store.awaited(place) {
+                self.wait_for_operation(ask, operation);
             } else if store.has_session(place.session) {
                 self.drop_copy_up_to(ask, index);
             } else {
@@ -117,6 +119,7 @@ impl Requests {
                 self.doubt(ask);
             }
         }
+        self.forsake_ended(store);
     }
 
     /// A copy that stood at or before `index` was not executed, and never will be.

@@ -14,9 +14,11 @@
 //! group drops that session, whatever of it has not been applied by then never will be, and goes again
 //! in a new one.
 
+mod closing;
 mod copies;
 mod handing_over;
 mod own_session;
+mod queued;
 mod upkeep;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -26,7 +28,7 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, Upkeep, What};
 use crate::raft::{Notice, Raft};
-use crate::store::{Effect, Operation, Query, Store};
+use crate::store::{CollectionCommand, Effect, Name, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
@@ -48,6 +50,11 @@ pub(crate) struct Requests {
     standing: BTreeSet<(Index, Ask)>,
     /// Who may read once that index is applied.
     readable: BTreeSet<(Index, Ask)>,
+    /// Who waits for the operation of that index on a remote map.
+    queued: BTreeSet<(Index, Ask)>,
+    /// Collections that this node does not use.
+    closed: BTreeSet<Name>,
+    stopped: bool,
     /// To be handed over at the end of the step.
     unsent: BTreeSet<Ask>,
     applied: Index,
@@ -87,10 +94,15 @@ enum Kind {
         own: bool,
         bytes: u64,
         copies: Copies,
+        /// The operation that it is, once it stands in the queue of a remote map: no copy is handed over
+        /// any more.
+        queued: Option<Index>,
     },
     /// Once `ready`, it waits only for that index to be applied.
     Read {
         query: Query,
+        /// Whether this node must be a member first.
+        as_member: bool,
         number: Option<u64>,
         ready: Option<Index>,
     },
@@ -123,6 +135,9 @@ impl Requests {
             numbers: BTreeMap::new(),
             standing: BTreeSet::new(),
             readable: BTreeSet::new(),
+            queued: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            stopped: false,
             unsent: BTreeSet::new(),
             applied: Index::ZERO,
             alarms: BTreeSet::new(),
@@ -136,22 +151,38 @@ impl Requests {
     // --- what happens -----------------------------------------------------------------------------
 
     /// The application asks.
-    pub(crate) fn on_request(&mut self, id: RequestId, request: Request, now: u64, halted: bool) {
+    pub(crate) fn on_request(
+        &mut self,
+        (id, request): (RequestId, Request),
+        store: &Store,
+        now: u64,
+        halted: bool,
+    ) {
         if self.ids.contains_key(&id) {
             self.outputs.push(Output::Event(Event::RequestIdInUse { id }));
             return;
         }
         let Request { what, timeout } = request;
-        if halted && !matches!(what, What::Upkeep(_)) {
+        if halted && !matches!(what, What::Upkeep(_) | What::Local(_)) {
             let outcome = Outcome::NotExecuted(NotExecuted::Halted);
             return self.outputs.push(Output::Reply(Reply { id, outcome }));
         }
+        if let Some(because) = self.closed_for(&what) {
+            let outcome = Outcome::NotExecuted(because);
+            return self.outputs.push(Output::Reply(Reply { id, outcome }));
+        }
         let kind = match what {
-            What::Command { operation, place } => {
-                let (bytes, own) = (operation.size(), place.is_none());
-                Kind::Command { operation, place, own, bytes, copies: Copies::None }
+            What::Local(local) => return self.on_local(id, local, store),
+            What::Command { operation, place } => Kind::command(operation, place),
+            What::Subscription { emitter, change, place } => {
+                let subscriber = self.me.peer;
+                let command = CollectionCommand::Emitter { subscriber, change };
+                Kind::command(Operation::Collection { name: emitter, command }, place)
             }
-            What::Read(query) => Kind::Read { query, number: None, ready: None },
+            What::Read(query) => Kind::Read { query, as_member: false, number: None, ready: None },
+            What::Ready(query) => Kind::Read { query, as_member: true, number: None, ready: None },
+            What::RemoteRead(read) => todo!("{read:?}"),
+            What::Publish(publish) => todo!("{publish:?}"),
             What::Upkeep(upkeep) => {
                 Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
             }
@@ -223,7 +254,12 @@ impl Requests {
                 self.on_session_opened(*session);
             }
             Some(Effect::Executed { place, outcome, .. }) => self.on_executed(*place, outcome),
-            Some(Effect::Opened { .. } | Effect::Superseded { .. }) | None => {}
+            Some(Effect::Queued { place, operation, .. }) => self.on_queued(*place, *operation),
+            Some(Effect::Ended { operation, outcome }) => self.on_ended(*operation, outcome),
+            Some(
+                Effect::Opened { .. } | Effect::Superseded { .. } | Effect::EndedBefore { .. },
+            )
+            | None => {}
         }
         self.on_superseded(entry);
     }
@@ -251,8 +287,11 @@ impl Requests {
             }
             self.readable.pop_first();
             if let Some(Pending { kind: Kind::Read { query, .. }, .. }) = self.pending.get(&ask) {
-                let answer = store.query(query);
-                self.finish(ask, Outcome::Done { index: applied, answer });
+                let outcome = match store.query(query) {
+                    Ok(answer) => Outcome::Done { index: applied, answer },
+                    Err(because) => Outcome::Refused { index: applied, because },
+                };
+                self.finish(ask, outcome);
             }
         }
     }
@@ -265,8 +304,11 @@ impl Requests {
                 continue;
             }
             match self.pending.get(&ask).map(|pending| &pending.kind) {
+                // It goes when this node is a member.
+                Some(Kind::Read { as_member: true, .. }) if !raft.is_member() => {}
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
-                Some(Kind::Read { ready: Some(_), .. }) | None => {}
+                Some(Kind::Read { ready: Some(_), .. } | Kind::Command { queued: Some(_), .. })
+                | None => {}
                 Some(Kind::Upkeep { .. }) => self.hand_over_upkeep(ask, raft, now),
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
             }
@@ -299,7 +341,7 @@ impl Requests {
     fn give_up(&mut self, ask: Ask, in_group: bool) {
         let Some(pending) = self.pending.get(&ask) else { return };
         let outcome = match &pending.kind {
-            Kind::Command { copies: Copies::None, .. }
+            Kind::Command { copies: Copies::None, queued: None, .. }
             | Kind::Read { .. }
             | Kind::Upkeep { number: None, doubtful: false, .. } => {
                 let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
@@ -332,8 +374,12 @@ impl Requests {
         self.alarms.remove(&(pending.deadline, ask));
         self.unsent.remove(&ask);
         match &pending.kind {
-            Kind::Command { place: Some(place), own, .. } => self.leave(*place, *own, ask),
-            Kind::Command { place: None, .. } => {}
+            Kind::Command { place, own, queued, .. } => {
+                if let Some(place) = place {
+                    self.leave(*place, *own, ask);
+                }
+                queued.map(|operation| self.queued.remove(&(operation, ask)));
+            }
             Kind::Read { number, ready, .. } => {
                 number.and_then(|number| self.numbers.remove(&number));
                 ready.map(|index| self.readable.remove(&(index, ask)));
@@ -400,6 +446,11 @@ impl Pending {
 }
 
 impl Kind {
+    fn command(operation: Operation, place: Option<Place>) -> Self {
+        let (bytes, own) = (operation.size(), place.is_none());
+        Self::Command { operation, place, own, bytes, copies: Copies::None, queued: None }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Self::Command { bytes, .. } => *bytes,

@@ -29,15 +29,19 @@ impl Requests {
             self.pending.iter().filter(|(_, it)| it.is_own()).map(|(a, _)| *a).collect();
         for ask in own {
             self.forget_copies(ask);
-            let Some(Pending { kind: Kind::Command { place, .. }, .. }) =
+            let Some(Pending { kind: Kind::Command { place, queued, .. }, .. }) =
                 self.pending.get_mut(&ask)
             else {
                 continue;
             };
+            let queued = queued.is_some();
             if let Some(place) = place.take() {
                 self.places.remove(&(place.session, place.sequence));
             }
-            self.unsent.insert(ask);
+            // What is queued for an outside store was applied, and is waited for by its index.
+            if !queued {
+                self.unsent.insert(ask);
+            }
         }
     }
 
@@ -54,7 +58,9 @@ impl Requests {
             OwnSession::Open { id, .. } => {
                 let id = *id;
                 let handed_over = |pending: &Pending| match &pending.kind {
-                    Kind::Command { own: true, copies, .. } => *copies != Copies::None,
+                    Kind::Command { own: true, copies, queued: None, .. } => {
+                        *copies != Copies::None
+                    }
                     Kind::Command { .. } | Kind::Read { .. } | Kind::Upkeep { .. } => false,
                 };
                 let doubtful: Vec<Ask> = self

@@ -6,8 +6,9 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Kind};
+use super::remote_operation::{RemoteAnswer, RemoteOutcome};
 use crate::bytes::Bytes;
-use crate::types::SessionId;
+use crate::types::{Index, NodeId, SessionId};
 
 /// The result of a command or a query, before a [`Ticket`](crate::Ticket) gives it its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,27 +23,51 @@ pub(crate) enum Content {
     Flag(bool),
     Count(u64),
     Session(SessionId),
+    Values(Vec<Bytes>),
+    Index(Index),
+    Remote(RemoteOutcome),
+    Delivered { received: Vec<NodeId>, unanswered: Vec<NodeId> },
 }
 
 impl Answer {
     /// What it counts against [`SessionLimits::max_reply_bytes`](crate::SessionLimits).
     pub(crate) fn size(&self) -> u64 {
         let content = match &self.0 {
-            Content::Nothing | Content::Flag(_) | Content::Count(_) | Content::Session(_) => 0,
+            Content::Nothing
+            | Content::Flag(_)
+            | Content::Count(_)
+            | Content::Session(_)
+            | Content::Index(_) => 0,
             Content::Entries(entries) => {
-                entries.iter().map(|(key, value)| OVERHEAD + key.len_u64() + value.len_u64()).sum()
+                entries.iter().map(|(key, value)| key.len_u64() + value.len_u64()).sum()
             }
-            Content::Keys(keys) => keys.iter().map(|key| OVERHEAD + key.len_u64()).sum(),
+            Content::Keys(values) | Content::Values(values) => {
+                values.iter().map(Bytes::len_u64).sum()
+            }
+            Content::Remote(RemoteOutcome::Done(answer)) => answer.size(),
+            Content::Remote(RemoteOutcome::Failed(error)) => error.as_str().len() as u64,
+            Content::Delivered { .. } => 0,
         };
-        OVERHEAD + content
+        content + OVERHEAD * self.items()
     }
 
     /// How many things it consists of, itself included.
     pub(super) fn items(&self) -> u64 {
         1 + match &self.0 {
-            Content::Nothing | Content::Flag(_) | Content::Count(_) | Content::Session(_) => 0,
+            Content::Nothing
+            | Content::Flag(_)
+            | Content::Count(_)
+            | Content::Session(_)
+            | Content::Index(_) => 0,
             Content::Entries(entries) => entries.len() as u64,
-            Content::Keys(keys) => keys.len() as u64,
+            Content::Keys(values) | Content::Values(values) => values.len() as u64,
+            Content::Remote(RemoteOutcome::Done(RemoteAnswer::Values(values))) => {
+                values.len() as u64
+            }
+            Content::Remote(_) => 0,
+            Content::Delivered { received, unanswered } => {
+                (received.len() + unanswered.len()) as u64
+            }
         }
     }
 
@@ -58,6 +83,17 @@ impl Answer {
             Content::Flag(flag) => kind(3).number(u64::from(*flag)),
             Content::Count(count) => kind(4).number(*count),
             Content::Session(session) => kind(5).number(session.opened_at().get()),
+            Content::Values(values) => {
+                values.iter().fold(kind(6), |digest, value| digest.bytes(value))
+            }
+            Content::Index(index) => kind(7).number(index.get()),
+            Content::Remote(outcome) => kind(8).bytes(&outcome.encode()),
+            Content::Delivered { received, unanswered } => {
+                let nodes = received.iter().chain(unanswered);
+                nodes.fold(kind(9).number(received.len() as u64), |digest, node| {
+                    digest.number(node.get())
+                })
+            }
         }
         .get()
     }
@@ -68,9 +104,18 @@ impl fmt::Display for Answer {
         match &self.0 {
             Content::Nothing => f.write_str("nothing"),
             Content::Entries(entries) => {
-                list(f, entries, |f, (key, value)| write!(f, "{key} = {value}"))
+                list(f, "{}", entries, |f, (key, value)| write!(f, "{key} = {value}"))
             }
-            Content::Keys(keys) => list(f, keys, |f, key| write!(f, "{key}")),
+            Content::Keys(keys) => list(f, "{}", keys, |f, key| write!(f, "{key}")),
+            Content::Values(values) => list(f, "[]", values, |f, value| write!(f, "{value}")),
+            Content::Index(index) => write!(f, "{index}"),
+            Content::Remote(outcome) => write!(f, "{outcome}"),
+            Content::Delivered { received, unanswered } => {
+                f.write_str("received by ")?;
+                list(f, "[]", received, |f, node| write!(f, "{node}"))?;
+                f.write_str(", unanswered by ")?;
+                list(f, "[]", unanswered, |f, node| write!(f, "{node}"))
+            }
             Content::Flag(flag) => write!(f, "{flag}"),
             Content::Count(count) => write!(f, "{count}"),
             Content::Session(session) => write!(f, "{session}"),
@@ -80,32 +125,43 @@ impl fmt::Display for Answer {
 
 fn list<T>(
     f: &mut fmt::Formatter<'_>,
+    brackets: &str,
     items: &[T],
     show: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
 ) -> fmt::Result {
-    f.write_str("{")?;
+    let (open, close) = brackets.split_at(1);
+    f.write_str(open)?;
     for (position, item) in items.iter().enumerate() {
         if position > 0 {
             f.write_str(", ")?;
         }
         show(f, item)?;
     }
-    f.write_str("}")
+    f.write_str(close)
 }
 
 /// What a result, and each item in it, counts beyond its bytes.
-const OVERHEAD: u64 = 16;
+pub(super) const OVERHEAD: u64 = 16;
 
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
     use alloc::vec;
 
+    use super::super::remote_operation::StoreError;
     use super::*;
-    use crate::types::Index;
 
     fn bytes(text: &str) -> Bytes {
         text.as_bytes().into()
+    }
+
+    fn remote(answer: RemoteAnswer) -> Content {
+        Content::Remote(RemoteOutcome::Done(answer))
+    }
+
+    fn delivered(received: &[u64], unanswered: &[u64]) -> Content {
+        let nodes = |ids: &[u64]| ids.iter().map(|id| NodeId::new(*id)).collect();
+        Content::Delivered { received: nodes(received), unanswered: nodes(unanswered) }
     }
 
     fn one_of_each() -> Vec<(Content, u64, &'static str)> {
@@ -126,6 +182,13 @@ mod tests {
             (Content::Flag(true), 16, "true"),
             (Content::Count(0), 16, "0"),
             (Content::Session(SessionId::new(Index::new(3))), 16, "s3"),
+            (Content::Values(vec![]), 16, "[]"),
+            (Content::Values(vec![bytes("a"), bytes("bc")]), 51, r#"["a", "bc"]"#),
+            (Content::Index(Index::new(3)), 16, "3"),
+            (remote(RemoteAnswer::Values(vec![None, Some(bytes("abc"))])), 51, r#"[none, "abc"]"#),
+            (Content::Remote(RemoteOutcome::Failed(StoreError::new("full"))), 20, "failed: full"),
+            (delivered(&[1], &[2]), 48, "received by [n1], unanswered by [n2]"),
+            (delivered(&[1, 2], &[]), 48, "received by [n1, n2], unanswered by []"),
         ]
     }
 

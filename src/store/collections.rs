@@ -1,20 +1,22 @@
 //! What all kinds of collections are kept in: a directory of them, and the slots of all in one table.
 //!
-//! A collection is a run of slots at positions that only count up, with an index from keys to
-//! positions; what the slots mean is the affair of its kind. There is no hash table: growing one would
-//! stall a single step for as long as the whole table takes to move.
+//! A collection is a run of slots at positions that only count up; those of a kind with keys also have
+//! an index from keys to positions. What the slots mean is the affair of the kind. There is no hash
+//! table: growing one would stall a single step for as long as the whole table takes to move.
 //!
 //! A collection's slots stand under a number of this node's own. To clear it, it is given another one
 //! and what stands under the old number is freed later.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::ops::RangeInclusive;
+use core::fmt;
+use core::ops::{Bound, RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
 use super::digest::{Digest, Kind, SetDigest};
 use super::name::Name;
+use super::remote_map::RemoteProgress;
 use super::table::Table;
 use super::waste::Waste;
 use crate::bytes::Bytes;
@@ -33,16 +35,37 @@ pub(super) struct Collections {
     digest: SetDigest,
 }
 
-/// What a collection is. The order is that of the codes in snapshots: append only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum CollectionKind {
+/// What a collection is. A name means one collection of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CollectionKind {
+    /// A [`Map`](crate::Map).
     Map,
+    /// A [`Queue`](crate::Queue).
+    Queue,
+    /// A [`Record`](crate::Record).
+    Record,
+    /// An [`Emitter`](crate::Emitter).
+    Emitter,
+    /// A [`RemoteMap`](crate::RemoteMap).
+    RemoteMap,
+}
+
+/// A collection's kind, and what one of that kind is beside its slots. The order is that of the codes
+/// in snapshots: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Body {
+    Map,
+    Queue,
+    Record,
+    Emitter,
+    RemoteMap(RemoteProgress),
 }
 
 /// One collection, but for what it holds.
 #[derive(Clone, Debug)]
 pub(super) struct Collection {
-    pub(super) kind: CollectionKind,
+    pub(super) body: Body,
     pub(super) id: CollectionId,
     /// Never used before, and never used again once it is.
     pub(super) next_position: u64,
@@ -58,6 +81,7 @@ pub(super) struct CollectionId(u64);
 /// What stands at one position of a collection.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
+    /// Empty in a kind without keys.
     pub(crate) key: Bytes,
     pub(crate) value: Bytes,
     /// The entry that wrote the value last.
@@ -101,7 +125,16 @@ impl Collections {
 
     /// Their names, kinds and lengths, in the order of the names.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, CollectionKind, u64)> {
-        self.directory.range(..).map(|(name, collection)| (name, collection.kind, collection.len))
+        let all = self.directory.range(..);
+        all.map(|(name, collection)| (name, collection.body.kind(), collection.len))
+    }
+
+    /// The first collection whose name comes after `name`; the first of all if there is none.
+    pub(super) fn after(&self, name: Option<&Name>) -> Option<(&Name, CollectionRef<'_>)> {
+        let Self { directory, slots, positions, .. } = self;
+        let start = name.map_or(Bound::Unbounded, |name| Bound::Excluded(name.clone()));
+        let (name, collection) = directory.range((start, Bound::Unbounded)).next()?;
+        Some((name, CollectionRef { collection, slots, positions }))
     }
 
     pub(super) fn digest(&self) -> u64 {
@@ -109,16 +142,29 @@ impl Collections {
     }
 
     /// Changes the collection of that name, which is there from now on if it was not.
+    ///
+    /// # Errors
+    /// If it is of another kind, which is told.
     pub(super) fn edit<R>(
         &mut self,
         name: &Name,
         kind: CollectionKind,
         edit: impl FnOnce(CollectionMut<'_>) -> R,
-    ) -> R {
-        if self.directory.get(name).is_none() {
-            self.open(name.clone(), kind, 0);
+    ) -> Result<R, CollectionKind> {
+        match self.directory.get(name).map(|collection| collection.body.kind()) {
+            None => self.open(name.clone(), Body::new(kind), 0),
+            Some(found) if found != kind => return Err(found),
+            Some(_) => {}
         }
-        self.change(name, edit).expect("it was opened if it was not there")
+        Ok(self.change(name, edit).expect("it was opened if it was not there"))
+    }
+
+    /// Removes the collection of that name with all it holds. O(log n); what it held is freed later.
+    pub(super) fn drop_collection(&mut self, name: &Name) {
+        if let Some(collection) = self.directory.remove(name) {
+            self.digest.remove(collection.digest(name));
+            self.cleared.push(collection.id);
+        }
     }
 
     /// Frees as much of what was cleared as the budget allows and takes it off. Whether more is
@@ -129,15 +175,15 @@ impl Collections {
             && let Some(&id) = self.cleared.last()
         {
             *budget -= 1;
-            // A key for each slot, though not that of the slot: both go in their own order.
-            let Some(slot) = self.slots.range(id.slots()).next().map(|(slot, _)| *slot) else {
-                self.cleared.pop();
-                continue;
-            };
-            self.slots.remove(&slot);
+            // Slots and keys each go in their own order; a kind without keys has only slots.
+            let slot = self.slots.range(id.slots()).next().map(|(slot, _)| *slot);
             let key = self.positions.range((id, lowest.clone())..).next();
-            let key = key.map(|(key, _)| key.clone()).expect("a key for each slot");
-            self.positions.remove(&key);
+            let key = key.map(|(key, _)| key.clone()).filter(|(of, _)| *of == id);
+            if slot.is_none() && key.is_none() {
+                self.cleared.pop();
+            }
+            slot.and_then(|slot| self.slots.remove(&slot));
+            key.and_then(|key| self.positions.remove(&key));
         }
         !self.cleared.is_empty()
     }
@@ -172,13 +218,19 @@ impl Collections {
     /// Adds a collection of a snapshot, which come in the order of their names. Whether there can be
     /// one like it.
     #[must_use]
-    pub(super) fn load(&mut self, name: Name, kind: CollectionKind, next_position: u64) -> bool {
+    pub(super) fn load(&mut self, name: Name, body: Body, next_position: u64) -> bool {
         let is_next = self.directory.last_key().is_none_or(|last| *last < name);
         let fits = is_next && next_position <= MAX_POSITIONS;
         if fits {
-            self.open(name, kind, next_position);
+            self.open(name, body, next_position);
         }
         fits
+    }
+
+    /// The collection loaded last.
+    pub(super) fn loaded_last(&self) -> Option<(&Name, CollectionKind)> {
+        let name = self.directory.last_key()?;
+        self.directory.get(name).map(|collection| (name, collection.body.kind()))
     }
 
     /// Adds a slot to the collection loaded last, in the order of their positions. Whether it can
@@ -205,28 +257,90 @@ impl Collections {
         Some(result)
     }
 
-    fn open(&mut self, name: Name, kind: CollectionKind, next_position: u64) {
+    fn open(&mut self, name: Name, body: Body, next_position: u64) {
         let id = self.next_id.take();
         let collection =
-            Collection { kind, id, next_position, len: 0, digest: SetDigest::default() };
+            Collection { body, id, next_position, len: 0, digest: SetDigest::default() };
         self.digest.add(collection.digest(&name));
         self.directory.insert(name, collection);
     }
 }
 
+impl CollectionKind {
+    /// Whether its slots are found by keys.
+    fn has_keys(self) -> bool {
+        match self {
+            Self::Map | Self::Record | Self::Emitter => true,
+            Self::Queue | Self::RemoteMap => false,
+        }
+    }
+}
+
+impl fmt::Display for CollectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Map => "map",
+            Self::Queue => "queue",
+            Self::Record => "record",
+            Self::Emitter => "emitter",
+            Self::RemoteMap => "remote map",
+        })
+    }
+}
+
+impl Body {
+    fn new(kind: CollectionKind) -> Self {
+        match kind {
+            CollectionKind::Map => Self::Map,
+            CollectionKind::Queue => Self::Queue,
+            CollectionKind::Record => Self::Record,
+            CollectionKind::Emitter => Self::Emitter,
+            CollectionKind::RemoteMap => Self::RemoteMap(RemoteProgress::default()),
+        }
+    }
+
+    pub(super) fn kind(&self) -> CollectionKind {
+        match self {
+            Self::Map => CollectionKind::Map,
+            Self::Queue => CollectionKind::Queue,
+            Self::Record => CollectionKind::Record,
+            Self::Emitter => CollectionKind::Emitter,
+            Self::RemoteMap(_) => CollectionKind::RemoteMap,
+        }
+    }
+}
+
 impl Collection {
     fn digest(&self, name: &Name) -> Digest {
-        let kind = match self.kind {
-            CollectionKind::Map => Kind::Map,
-        };
-        Digest::of(kind)
-            .bytes(name.as_str().as_bytes())
-            .number(self.next_position)
-            .number(self.digest.get())
+        let digest = |kind| Digest::of(kind).bytes(name.as_str().as_bytes());
+        match self.body {
+            Body::Map => digest(Kind::Map),
+            Body::Queue => digest(Kind::Queue),
+            Body::Record => digest(Kind::Record),
+            Body::Emitter => digest(Kind::Emitter),
+            Body::RemoteMap(RemoteProgress { executed, adopted, queued_bytes }) => {
+                let digest = digest(Kind::RemoteMap).number(executed.get());
+                digest.number(adopted.get()).number(queued_bytes)
+            }
+        }
+        .number(self.next_position)
+        .number(self.digest.get())
     }
 }
 
 impl<'a> CollectionRef<'a> {
+    pub(crate) fn kind(self) -> CollectionKind {
+        self.collection.body.kind()
+    }
+
+    /// How far a remote map has come; at its beginning, for another kind.
+    pub(crate) fn progress(self) -> RemoteProgress {
+        match self.collection.body {
+            Body::RemoteMap(progress) => progress,
+            Body::Map | Body::Queue | Body::Record | Body::Emitter => RemoteProgress::default(),
+        }
+    }
+
     pub(crate) fn get(self, key: &Bytes) -> Option<&'a Slot> {
         let id = self.collection.id;
         let position = self.positions.get(&(id, key.clone()))?;
@@ -242,24 +356,70 @@ impl<'a> CollectionRef<'a> {
     pub(crate) fn slots(self) -> impl DoubleEndedIterator<Item = &'a Slot> + use<'a> {
         self.slots.range(self.collection.id.slots()).map(|(_, slot)| slot)
     }
+
+    /// The first slot at or after a position, and where it stands.
+    pub(crate) fn slot_from(self, position: u64) -> Option<(u64, &'a Slot)> {
+        let id = self.collection.id;
+        let rest = (id, position)..=(id, u64::MAX);
+        self.slots.range(rest).next().map(|((_, position), slot)| (*position, slot))
+    }
+
+    /// The slots of all keys that begin with `prefix`, by key. O(log n) for each.
+    pub(crate) fn with_prefix(self, prefix: Bytes) -> impl Iterator<Item = &'a Slot> + use<'a> {
+        let Self { collection, slots, positions } = self;
+        let from = (collection.id, prefix.clone());
+        let found = positions
+            .range(from..)
+            .take_while(move |((id, key), _)| *id == collection.id && key.starts_with(&prefix));
+        found.map(move |((id, _), position)| {
+            slots.get(&(*id, *position)).expect("every position has a slot")
+        })
+    }
 }
 
 impl CollectionMut<'_> {
     pub(super) fn get(&self, key: &Bytes) -> Option<&Slot> {
+        self.as_ref().get(key)
+    }
+
+    pub(super) fn as_ref(&self) -> CollectionRef<'_> {
         let Self { collection, slots, positions, .. } = self;
-        CollectionRef { collection, slots, positions }.get(key)
+        CollectionRef { collection, slots, positions }
+    }
+
+    /// How far a remote map has come, to change; none, for another kind.
+    pub(super) fn progress_mut(&mut self) -> Option<&mut RemoteProgress> {
+        match &mut self.collection.body {
+            Body::RemoteMap(progress) => Some(progress),
+            Body::Map | Body::Queue | Body::Record | Body::Emitter => None,
+        }
+    }
+
+    /// Adds a slot without a key behind all others.
+    pub(super) fn push(&mut self, value: Bytes, version: Index) {
+        let position = self.next();
+        self.add(position, Slot { key: Bytes::default(), value, version });
+    }
+
+    /// Removes the first slot of a kind without keys.
+    pub(super) fn pop(&mut self) -> Option<Slot> {
+        let Collection { id, len, digest, .. } = &mut *self.collection;
+        let place = self.slots.range(id.slots()).next().map(|(place, _)| *place)?;
+        let slot = self.slots.remove(&place).expect("a slot just found");
+        digest.remove(slot.digest(place.1));
+        *len -= 1;
+        Some(slot)
     }
 
     /// Writes the slot of a key: one that is there keeps its position, a new one is the last. The
     /// previous value, if any.
     pub(super) fn write(&mut self, key: Bytes, value: Bytes, version: Index) -> Option<Bytes> {
-        let Collection { id, next_position, digest, .. } = &mut *self.collection;
-        let Some(&position) = self.positions.get(&(*id, key.clone())) else {
-            let position = *next_position;
-            *next_position += 1;
+        let Some(&position) = self.positions.get(&(self.collection.id, key.clone())) else {
+            let position = self.next();
             self.add(position, Slot { key, value, version });
             return None;
         };
+        let Collection { id, digest, .. } = &mut *self.collection;
         let slot = self.slots.get_mut(&(*id, position)).expect("every position has a slot");
         digest.remove(slot.digest(position));
         let old = core::mem::replace(&mut slot.value, value);
@@ -291,20 +451,34 @@ impl CollectionMut<'_> {
 
     /// Adds a slot of a snapshot. Whether there can be one like it.
     fn load(&mut self, position: u64, slot: Slot) -> bool {
-        let Collection { id, next_position, .. } = *self.collection;
+        let Collection { id, next_position, body, .. } = *self.collection;
         let is_next = self.slots.last_key().is_none_or(|last| *last < (id, position));
-        let fits = is_next && position < next_position && self.get(&slot.key).is_none();
+        let may_have_key = if body.kind().has_keys() {
+            self.get(&slot.key).is_none()
+        } else {
+            slot.key.is_empty()
+        };
+        let fits = is_next && position < next_position && may_have_key;
         if fits {
             self.add(position, slot);
         }
         fits
     }
 
+    /// A position that no slot had before.
+    fn next(&mut self) -> u64 {
+        let position = self.collection.next_position;
+        self.collection.next_position += 1;
+        position
+    }
+
     fn add(&mut self, position: u64, slot: Slot) {
-        let Collection { id, len, digest, .. } = &mut *self.collection;
+        let Collection { id, len, digest, body, .. } = &mut *self.collection;
         *len += 1;
         digest.add(slot.digest(position));
-        self.positions.insert((*id, slot.key.clone()), position);
+        if body.kind().has_keys() {
+            self.positions.insert((*id, slot.key.clone()), position);
+        }
         self.slots.insert((*id, position), slot);
     }
 }
@@ -325,7 +499,7 @@ impl CollectionId {
 
 impl Slot {
     fn digest(&self, position: u64) -> Digest {
-        Digest::of(Kind::MapSlot)
+        Digest::of(Kind::Slot)
             .bytes(&self.key)
             .bytes(&self.value)
             .number(self.version.get())
@@ -337,22 +511,25 @@ impl Slot {
 impl Collections {
     /// That what is kept on the way is what follows from the slots alone.
     pub(super) fn check(&self) {
-        let (mut collections, mut slots) = (SetDigest::default(), 0);
+        let (mut collections, mut slots, mut keys) = (SetDigest::default(), 0, 0);
         for (name, collection) in self.directory.range(..) {
             let mut digest = SetDigest::default();
             for ((id, position), slot) in self.slots.range(collection.id.slots()) {
                 digest.add(slot.digest(*position));
                 assert!(*position < collection.next_position, "{name:?}: {position}");
-                assert_eq!(self.positions.get(&(*id, slot.key.clone())), Some(position));
+                let listed = self.positions.get(&(*id, slot.key.clone()));
+                let has_keys = collection.body.kind().has_keys();
+                assert_eq!(listed, has_keys.then_some(position), "{name:?}");
             }
             let held = self.slots.range(collection.id.slots()).count() as u64;
             assert_eq!((collection.len, collection.digest), (held, digest), "{name:?}");
             collections.add(collection.digest(name));
             slots += held;
+            keys += if collection.body.kind().has_keys() { held } else { 0 };
         }
         assert_eq!(self.digest, collections);
-        assert_eq!(self.slots.len(), self.positions.len() as u64);
-        assert!(slots == self.slots.len() || !self.cleared.is_empty());
+        let all = (self.slots.len(), self.positions.len() as u64);
+        assert!(all == (slots, keys) || !self.cleared.is_empty());
     }
 }
 

@@ -7,10 +7,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::collections::CollectionKind;
 use super::name::Name;
+use super::remote_operation::{RemoteOperation, RemoteOutcome};
 use crate::bytes::Bytes;
 use crate::config::OLDEST_VERSION;
-use crate::types::{Identity, Index, Sequence, SessionId};
+use crate::types::{Identity, Index, Peer, Sequence, SessionId};
 
 /// What a log entry asks of the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub(crate) enum Command {
         answered_below: Sequence,
         operation: Operation,
     },
+    /// The first operation in the queue of a remote map, if it is that one, has ended so.
+    EndRemote { name: Name, operation: Index, outcome: RemoteOutcome },
 }
 
 /// What a session executes.
@@ -32,10 +36,41 @@ pub(crate) enum Command {
 pub(crate) enum Operation {
     /// Opens a session that belongs to no node.
     OpenSession,
-    Map {
+    /// Hands bytes of the application's to every node.
+    Submit(Bytes),
+    Collection {
         name: Name,
-        command: MapCommand,
+        command: CollectionCommand,
     },
+}
+
+/// An operation on one collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum CollectionCommand {
+    Map(MapCommand),
+    Queue(QueueCommand),
+    Record(RecordCommand),
+    Emitter {
+        subscriber: Peer,
+        change: SubscriptionChange,
+    },
+    RemoteMap(RemoteCommand),
+    /// Fills the collection if it is not there yet, and does nothing if it is.
+    Create(Contents),
+    /// Puts other contents in the place of all there are.
+    Import {
+        contents: Contents,
+        events: bool,
+    },
+    Drop(CollectionKind),
+}
+
+/// What a collection of one kind holds, all of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Contents {
+    Map(Vec<(Bytes, Bytes)>),
+    Queue(Vec<Bytes>),
+    Record(Vec<(Bytes, Bytes)>),
 }
 
 /// An operation on a map. The bulk forms serve the single ones too.
@@ -51,11 +86,71 @@ pub(crate) enum MapCommand {
     Clear,
 }
 
+/// An operation on a queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum QueueCommand {
+    Push(Vec<Bytes>),
+    /// So many from the front.
+    Pop(u64),
+    Clear,
+}
+
+/// An operation on a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RecordCommand {
+    Set { field: Bytes, value: Bytes },
+    Insert(Vec<(Bytes, Bytes)>),
+    UpdateIf { fields: Vec<(Bytes, Bytes)>, expected: Vec<(Bytes, Bytes)> },
+    Delete { field: Bytes },
+    Clear,
+}
+
+/// How a node's subscriptions to an emitter are to change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum SubscriptionChange {
+    Subscribe { event: Bytes, metadata: Bytes },
+    Unsubscribe { event: Bytes },
+    UpdateMetadata { event: Bytes, new: Bytes, expected: Bytes },
+    Clear,
+}
+
+/// What is to be done with the queue of a remote map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RemoteCommand {
+    Run {
+        operation: RemoteOperation,
+        /// Whether its changes are to be reported.
+        events: bool,
+    },
+    /// The calls up to this one take the outside store's row over.
+    Adopt,
+}
+
 /// A read of the applied state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Query {
     Nothing,
-    Map { name: Name, query: MapQuery },
+    Map {
+        name: Name,
+        query: MapQuery,
+    },
+    Queue {
+        name: Name,
+        query: QueueQuery,
+    },
+    Record {
+        name: Name,
+        query: RecordQuery,
+    },
+    Emitter {
+        name: Name,
+        query: EmitterQuery,
+    },
+    /// Whether the collection, if it is there, is of this kind.
+    Usable {
+        name: Name,
+        kind: CollectionKind,
+    },
 }
 
 /// A read of a map.
@@ -63,6 +158,25 @@ pub(crate) enum Query {
 pub(crate) enum MapQuery {
     Get(Vec<Bytes>),
     Len,
+}
+
+/// A read of a queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum QueueQuery {
+    Front,
+    Len,
+}
+
+/// A read of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RecordQuery {
+    Get(Vec<Bytes>),
+}
+
+/// A read of an emitter's subscriptions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum EmitterQuery {
+    HasSubscribers(Bytes),
 }
 
 /// Why the bytes of a command cannot be run.
@@ -79,7 +193,16 @@ impl Operation {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Self::OpenSession => 0,
-            Self::Map { name, command } => name.as_str().len() as u64 + command.size(),
+            Self::Submit(payload) => payload.len_u64(),
+            Self::Collection { name, command } => name.len_u64() + command.size(),
+        }
+    }
+
+    /// The collection it is about.
+    pub(crate) fn collection(&self) -> Option<&Name> {
+        match self {
+            Self::OpenSession | Self::Submit(_) => None,
+            Self::Collection { name, .. } => Some(name),
         }
     }
 }
@@ -87,12 +210,72 @@ impl Operation {
 impl Query {
     /// How many bytes of names and keys it holds.
     pub(crate) fn size(&self) -> u64 {
+        let keys = match self {
+            Self::Map { query: MapQuery::Get(keys), .. }
+            | Self::Record { query: RecordQuery::Get(keys), .. } => bytes_in(keys),
+            Self::Emitter { query: EmitterQuery::HasSubscribers(event), .. } => event.len_u64(),
+            Self::Nothing
+            | Self::Map { query: MapQuery::Len, .. }
+            | Self::Queue { .. }
+            | Self::Usable { .. } => 0,
+        };
+        keys + self.collection().map_or(0, Name::len_u64)
+    }
+
+    /// The collection it is about.
+    pub(crate) fn collection(&self) -> Option<&Name> {
         match self {
-            Self::Nothing => 0,
-            Self::Map { name, query: MapQuery::Get(keys) } => {
-                name.as_str().len() as u64 + keys.iter().map(Bytes::len_u64).sum::<u64>()
-            }
-            Self::Map { name, query: MapQuery::Len } => name.as_str().len() as u64,
+            Self::Nothing => None,
+            Self::Map { name, .. }
+            | Self::Queue { name, .. }
+            | Self::Record { name, .. }
+            | Self::Emitter { name, .. }
+            | Self::Usable { name, .. } => Some(name),
+        }
+    }
+
+    /// The kind that the collection must be of, if it is there.
+    pub(super) fn kind(&self) -> Option<CollectionKind> {
+        match self {
+            Self::Nothing => None,
+            Self::Map { .. } => Some(CollectionKind::Map),
+            Self::Queue { .. } => Some(CollectionKind::Queue),
+            Self::Record { .. } => Some(CollectionKind::Record),
+            Self::Emitter { .. } => Some(CollectionKind::Emitter),
+            Self::Usable { kind, .. } => Some(*kind),
+        }
+    }
+}
+
+impl CollectionCommand {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Map(command) => command.size(),
+            Self::Queue(QueueCommand::Push(values)) => bytes_in(values),
+            Self::Record(command) => command.size(),
+            Self::Emitter { change, .. } => change.size(),
+            Self::RemoteMap(RemoteCommand::Run { operation, .. }) => operation.size(),
+            Self::Create(contents) | Self::Import { contents, .. } => contents.size(),
+            Self::Queue(QueueCommand::Pop(_) | QueueCommand::Clear)
+            | Self::RemoteMap(RemoteCommand::Adopt)
+            | Self::Drop(_) => 0,
+        }
+    }
+}
+
+impl Contents {
+    pub(crate) fn kind(&self) -> CollectionKind {
+        match self {
+            Self::Map(_) => CollectionKind::Map,
+            Self::Queue(_) => CollectionKind::Queue,
+            Self::Record(_) => CollectionKind::Record,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Map(entries) | Self::Record(entries) => bytes_of(entries),
+            Self::Queue(values) => bytes_in(values),
         }
     }
 }
@@ -100,18 +283,50 @@ impl Query {
 impl MapCommand {
     fn size(&self) -> u64 {
         match self {
-            Self::Set(entries) | Self::Insert(entries) => {
-                entries.iter().map(|(key, value)| key.len_u64() + value.len_u64()).sum()
-            }
+            Self::Set(entries) | Self::Insert(entries) => bytes_of(entries),
             Self::UpdateIf { key, value, expected } => {
                 key.len_u64() + value.len_u64() + expected.len_u64()
             }
             Self::UpdateIfVersion { key, value, .. } => key.len_u64() + value.len_u64(),
-            Self::Remove(keys) | Self::Delete(keys) => keys.iter().map(Bytes::len_u64).sum(),
+            Self::Remove(keys) | Self::Delete(keys) => bytes_in(keys),
             Self::RemoveIf { key, expected } => key.len_u64() + expected.len_u64(),
             Self::Clear => 0,
         }
     }
+}
+
+impl RecordCommand {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Set { field, value } => field.len_u64() + value.len_u64(),
+            Self::Insert(fields) => bytes_of(fields),
+            Self::UpdateIf { fields, expected } => bytes_of(fields) + bytes_of(expected),
+            Self::Delete { field } => field.len_u64(),
+            Self::Clear => 0,
+        }
+    }
+}
+
+impl SubscriptionChange {
+    /// How many bytes of event names and metadata it holds.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Subscribe { event, metadata } => event.len_u64() + metadata.len_u64(),
+            Self::Unsubscribe { event } => event.len_u64(),
+            Self::UpdateMetadata { event, new, expected } => {
+                event.len_u64() + new.len_u64() + expected.len_u64()
+            }
+            Self::Clear => 0,
+        }
+    }
+}
+
+fn bytes_in(values: &[Bytes]) -> u64 {
+    values.iter().map(Bytes::len_u64).sum()
+}
+
+fn bytes_of(entries: &[(Bytes, Bytes)]) -> u64 {
+    entries.iter().map(|(key, value)| key.len_u64() + value.len_u64()).sum()
 }
 
 impl Command {

@@ -57,6 +57,10 @@ pub(super) enum Kind {
     Reply,
     Forgotten,
     Map,
-    MapSlot,
+    Slot,
     Effect,
+    Queue,
+    Record,
+    Emitter,
+    RemoteMap,
 }

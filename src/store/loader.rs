@@ -1,13 +1,16 @@
 //! Rebuilding the replicated state from the parts of a snapshot.
 
-use alloc::sync::Arc;
+use alloc::collections::BTreeMap;
 
 use super::Store;
-use super::answer::Answer;
-use super::collections::Slot;
+use super::collections::{CollectionKind, Collections, Slot};
+use super::emitter::Subscription;
+use super::name::Name;
+use super::remote_map::Queued;
 use super::session::{Reply, Session};
 use super::snapshot::{Item, VERSION};
 use super::waste::Waste;
+use crate::types::Index;
 
 /// A state being rebuilt.
 ///
@@ -76,7 +79,7 @@ impl Loader {
 
     /// Adds one item, if there is a state that has it there. The section it is in.
     fn add(&mut self, item: Item) -> Option<Section> {
-        let Store { sessions, collections, .. } = &mut self.store;
+        let Store { sessions, collections, remote_queue, queued, .. } = &mut self.store;
         let (first, in_sessions, in_collections) = match self.within {
             Section::Start => (true, false, false),
             Section::Sessions => (false, true, false),
@@ -84,9 +87,10 @@ impl Loader {
             Section::End => (false, false, false),
         };
         let (fits, section) = match item {
-            Item::Limits(limits) => {
+            Item::Limits(limits, queues) => {
                 if first {
                     sessions.limit(limits);
+                    *remote_queue = queues;
                 }
                 (first, Section::Sessions)
             }
@@ -94,20 +98,21 @@ impl Loader {
                 let session = Session::new(owner, last_used, answered_below);
                 (in_sessions && sessions.load(id, session), Section::Sessions)
             }
-            Item::Reply { sequence, index, answer } => {
-                let reply = Reply { index, answer: Arc::new(Answer(answer)) };
+            Item::Reply { sequence, index, end } => {
+                let reply = Reply { index, end: end.into() };
                 (in_sessions && sessions.load_reply(sequence, reply), Section::Sessions)
             }
             Item::Forgotten(sequence) => {
                 (in_sessions && sessions.load_forgotten(sequence), Section::Sessions)
             }
-            Item::Collection { name, kind, next_position } => {
+            Item::Collection { name, body, next_position } => {
                 let may = in_sessions || in_collections;
-                (may && collections.load(name, kind, next_position), Section::Collections)
+                (may && collections.load(name, body, next_position), Section::Collections)
             }
             Item::Slot { position, key, value, version } => {
                 let slot = Slot { key, value, version };
-                (in_collections && collections.load_slot(position, slot), Section::Collections)
+                let fits = in_collections && may_hold(collections, queued, &slot);
+                (fits && collections.load_slot(position, slot), Section::Collections)
             }
             Item::End { digest } => {
                 let may = in_sessions || in_collections;
@@ -118,25 +123,34 @@ impl Loader {
     }
 }
 
+/// Whether the collection loaded last may have such a slot, by what its kind keeps in one. An operation
+/// that is queued is noted.
+fn may_hold(collections: &Collections, queued: &mut BTreeMap<Index, Name>, slot: &Slot) -> bool {
+    match collections.loaded_last() {
+        None => false,
+        Some((_, CollectionKind::Map | CollectionKind::Queue | CollectionKind::Record)) => true,
+        Some((_, CollectionKind::Emitter)) => Subscription::of(slot).is_some(),
+        Some((name, CollectionKind::RemoteMap)) => {
+            Queued::of(slot).is_some() && queued.insert(slot.version, name.clone()).is_none()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::super::answer::Content;
-    use super::super::collections::CollectionKind;
-    use super::super::name::Name;
+    use super::super::collections::Body;
+    use super::super::snapshot::ReplyEnd;
     use super::*;
-    use crate::config::SessionLimits;
-    use crate::types::{Identity, Incarnation, Index, Life, NodeId, Peer, Sequence, SessionId};
+    use crate::config::{RemoteQueueLimits, SessionLimits};
+    use crate::types::{Identity, Incarnation, Life, NodeId, Peer, Sequence, SessionId};
 
     fn limits() -> Item {
-        Item::Limits(SessionLimits {
-            max_sessions: 2,
-            window: 4,
-            max_reply_bytes: 40,
-            lifetime_entries: 9,
-        })
+        let sessions =
+            SessionLimits { max_sessions: 2, window: 4, max_reply_bytes: 40, lifetime_entries: 9 };
+        Item::Limits(sessions, RemoteQueueLimits::default())
     }
 
     fn session(opened: u64, node: Option<u64>) -> Item {
@@ -156,7 +170,7 @@ mod tests {
         Item::Reply {
             sequence: Sequence::new(sequence),
             index: Index::new(5),
-            answer: Content::Nothing,
+            end: ReplyEnd::Awaited,
         }
     }
 
@@ -166,7 +180,7 @@ mod tests {
 
     fn collection(name: &str, next_position: u64) -> Item {
         let name = Name::new(name).expect("short");
-        Item::Collection { name, kind: CollectionKind::Map, next_position }
+        Item::Collection { name, body: Body::Map, next_position }
     }
 
     fn slot(position: u64, key: &str) -> Item {

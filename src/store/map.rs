@@ -1,13 +1,9 @@
 //! The replicated map: keys and values are bytes, kept in the order in which keys were inserted.
 
-use alloc::vec::Vec;
-
 use super::answer::{Answer, Content};
-use super::change::MapChange;
-use super::collections::{CollectionMut, CollectionRef};
+use super::collections::CollectionRef;
 use super::command::{MapCommand, MapQuery};
-use crate::bytes::Bytes;
-use crate::types::Index;
+use super::keyed::Entries;
 
 /// Reads a map. One that no command has named reads as an empty one.
 pub(super) fn query(map: Option<CollectionRef<'_>>, query: &MapQuery) -> Answer {
@@ -20,106 +16,44 @@ pub(super) fn query(map: Option<CollectionRef<'_>>, query: &MapQuery) -> Answer 
     })
 }
 
-/// One command on a map being run.
-#[derive(Debug)]
-pub(super) struct MapRun<'a> {
-    pub(super) map: CollectionMut<'a>,
-    pub(super) index: Index,
-    /// There is one per entry touched, in the order given.
-    pub(super) changes: Vec<MapChange>,
-}
-
-impl MapRun<'_> {
-    pub(super) fn execute(&mut self, command: MapCommand) -> Answer {
-        Answer(match command {
-            MapCommand::Set(entries) => Content::Entries(self.set(entries)),
-            MapCommand::Insert(entries) => Content::Entries(self.insert(entries)),
-            MapCommand::UpdateIf { key, value, expected } => {
-                let holds = self.map.get(&key).is_some_and(|slot| slot.value == expected);
-                Content::Flag(holds && self.write(key, value).is_some())
-            }
-            MapCommand::UpdateIfVersion { key, value, version } => {
-                let holds = self.map.get(&key).is_some_and(|slot| slot.version == version);
-                Content::Flag(holds && self.write(key, value).is_some())
-            }
-            MapCommand::Remove(keys) => Content::Entries(self.remove(&keys)),
-            MapCommand::RemoveIf { key, expected } => {
-                let holds = self.map.get(&key).is_some_and(|slot| slot.value == expected);
-                Content::Flag(holds && !self.remove(&[key]).is_empty())
-            }
-            MapCommand::Delete(keys) => {
-                let removed = self.remove(&keys);
-                Content::Keys(removed.into_iter().map(|(key, _)| key).collect())
-            }
-            MapCommand::Clear => Content::Count(self.clear()),
-        })
-    }
-
-    /// The previous values, of those that had one.
-    fn set(&mut self, entries: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
-        let mut previous = Vec::new();
-        for (key, value) in entries {
-            if let Some(old) = self.write(key.clone(), value) {
-                previous.push((key, old));
-            }
+/// Runs a command on a map.
+pub(super) fn execute(map: &mut Entries<'_>, command: MapCommand) -> Answer {
+    Answer(match command {
+        MapCommand::Set(entries) => Content::Entries(map.set(entries)),
+        MapCommand::Insert(entries) => Content::Entries(map.insert(entries)),
+        MapCommand::UpdateIf { key, value, expected } => {
+            let holds = map.holds(&key, &expected);
+            Content::Flag(holds && map.write(key, value).is_some())
         }
-        previous
-    }
-
-    /// The values in the way, which stay.
-    fn insert(&mut self, entries: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
-        let mut existing = Vec::new();
-        for (key, value) in entries {
-            match self.map.get(&key) {
-                Some(slot) => existing.push((key, slot.value.clone())),
-                None => {
-                    self.write(key, value);
-                }
-            }
+        MapCommand::UpdateIfVersion { key, value, version } => {
+            let holds = map.collection.get(&key).is_some_and(|slot| slot.version == version);
+            Content::Flag(holds && map.write(key, value).is_some())
         }
-        existing
-    }
-
-    fn remove(&mut self, keys: &[Bytes]) -> Vec<(Bytes, Bytes)> {
-        let mut removed = Vec::new();
-        for key in keys {
-            let Some(slot) = self.map.remove(key) else { continue };
-            self.changes
-                .push(MapChange::Remove { key: slot.key.clone(), value: slot.value.clone() });
-            removed.push((slot.key, slot.value));
+        MapCommand::Remove(keys) => Content::Entries(map.remove(&keys)),
+        MapCommand::RemoveIf { key, expected } => {
+            let holds = map.holds(&key, &expected);
+            Content::Flag(holds && !map.remove(&[key]).is_empty())
         }
-        removed
-    }
-
-    /// How many entries there were. Nothing changes, and nothing is reported, if there were none.
-    fn clear(&mut self) -> u64 {
-        let removed = self.map.clear();
-        if removed > 0 {
-            self.changes.push(MapChange::Clear);
+        MapCommand::Delete(keys) => {
+            let removed = map.remove(&keys);
+            Content::Keys(removed.into_iter().map(|(key, _)| key).collect())
         }
-        removed
-    }
-
-    /// Writes one entry: a key that is there keeps its position. The previous value, if any.
-    fn write(&mut self, key: Bytes, value: Bytes) -> Option<Bytes> {
-        let old = self.map.write(key.clone(), value.clone(), self.index);
-        self.changes.push(match &old {
-            Some(old) => MapChange::Update { key, old: old.clone(), new: value },
-            None => MapChange::Insert { key, value },
-        });
-        old
-    }
+        MapCommand::Clear => Content::Count(map.clear()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec;
+    use alloc::vec::Vec;
 
-    use super::super::collections::{CollectionKind, Collections};
+    use super::super::collections::{CollectionKind, CollectionMut, Collections};
     use super::super::draws::Draws;
     use super::super::name::Name;
     use super::*;
+    use crate::bytes::Bytes;
+    use crate::types::Index;
 
     fn bytes(text: &str) -> Bytes {
         text.as_bytes().into()
@@ -136,10 +70,12 @@ mod tests {
     /// Runs a command on the map "m".
     fn run(maps: &mut Collections, index: u64, command: MapCommand) -> (String, String) {
         let name = Name::new("m").expect("short");
-        let (answer, changes) = maps.edit(&name, CollectionKind::Map, |map: CollectionMut<'_>| {
-            let mut run = MapRun { map, index: Index::new(index), changes: Vec::new() };
-            (run.execute(command), run.changes)
-        });
+        let edit = |collection: CollectionMut<'_>| {
+            let index = Index::new(index);
+            let mut entries = Entries { collection, index, changes: Vec::new() };
+            (execute(&mut entries, command), entries.changes)
+        };
+        let (answer, changes) = maps.edit(&name, CollectionKind::Map, edit).expect("a map");
         maps.check();
         let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
         (answer.to_string(), changes.join("; "))
@@ -231,7 +167,7 @@ mod tests {
         };
         let other_name = || {
             let mut maps = Collections::new();
-            maps.edit(&Name::new("n").expect("short"), CollectionKind::Map, |_| ());
+            maps.edit(&Name::new("n").expect("short"), CollectionKind::Map, |_| ()).expect("new");
             maps.digest()
         };
         let set = |entries| MapCommand::Set(pairs(entries));

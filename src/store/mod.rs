@@ -10,35 +10,55 @@ mod command;
 mod digest;
 #[cfg(test)]
 mod draws;
+mod emitter;
+mod keyed;
 mod loader;
 mod map;
 mod name;
+mod queue;
+mod record;
+mod remote_map;
+mod remote_operation;
+mod run;
 mod session;
 mod snapshot;
 mod table;
 mod waste;
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use self::collections::{CollectionMut, Collections};
+use self::collections::Collections;
 use self::digest::{Digest, Kind};
-use self::map::MapRun;
-use self::session::{Admission, Opening, Sessions};
+use self::emitter::EmitterRun;
+use self::run::Run;
+use self::session::{Opening, Sessions};
 use self::snapshot::Writer;
-use crate::config::SessionLimits;
-use crate::io::{Outcome, Place};
-use crate::types::{Identity, Index, SessionId};
+use crate::bytes::Bytes;
+use crate::config::{RemoteQueueLimits, SessionLimits};
+use crate::io::{Outcome, Place, Refusal};
+use crate::types::{Identity, Index, Peer, SessionId};
 
 pub use self::answer::Answer;
 pub(crate) use self::answer::Content;
 pub use self::change::Change;
-pub(crate) use self::change::{ChangeKind, MapChange};
-pub(crate) use self::collections::{CollectionKind, CollectionRef, Slot};
-pub(crate) use self::command::{Command, CommandError, MapCommand, MapQuery, Operation, Query};
+pub(crate) use self::change::{ChangeKind, EmitterChange, EntryChange, QueueChange};
+pub use self::collections::CollectionKind;
+pub(crate) use self::collections::{CollectionRef, Slot};
+pub(crate) use self::command::{
+    CollectionCommand, Command, CommandError, Contents, EmitterQuery, MapCommand, MapQuery,
+    Operation, Query, QueueCommand, QueueQuery, RecordCommand, RecordQuery, RemoteCommand,
+    SubscriptionChange,
+};
+pub(crate) use self::emitter::Subscription;
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
+pub(crate) use self::remote_map::{Queued, RemoteProgress};
+pub use self::remote_operation::{
+    RemoteAnswer, RemoteOperation, RemoteOutcome, RemoteQuery, StoreError,
+};
 pub(crate) use self::waste::Waste;
 
 /// The replicated state.
@@ -46,17 +66,26 @@ pub(crate) use self::waste::Waste;
 pub(crate) struct Store {
     sessions: Sessions,
     collections: Collections,
+    remote_queue: RemoteQueueLimits,
+    /// The members of the group by the entries applied: not a part of snapshots, which name them
+    /// elsewhere.
+    members: BTreeSet<Peer>,
+    /// The operations that outside stores are still to execute, and of which map each is: what the
+    /// collections hold, the other way round.
+    queued: BTreeMap<Index, Name>,
     /// The snapshot being written, if one is.
     writer: Option<Writer>,
     waste: Waste,
 }
 
 /// What a command did.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Applied {
-    pub(crate) effect: Effect,
+    pub(crate) effect: Option<Effect>,
     /// In the order in which they came about.
     pub(crate) changes: Vec<Change>,
+    /// What the application asked to be handed to every node.
+    pub(crate) message: Option<Bytes>,
     /// Sessions dropped on the way: unused for too long, crowded out, or of an earlier life.
     pub(crate) expired: Vec<SessionId>,
 }
@@ -70,6 +99,13 @@ pub(crate) enum Effect {
     Superseded { owner: Identity },
     /// A command of a session came to this end, by this copy of it or by an earlier one.
     Executed { place: Place, outcome: Outcome, duplicate: bool },
+    /// A command of a session stands in the queue of a remote map, as the operation of that index, by
+    /// this copy of it or by an earlier one.
+    Queued { place: Place, operation: Index, duplicate: bool },
+    /// The operation of that index came to its end.
+    Ended { operation: Index, outcome: Outcome },
+    /// The end of an operation that had come to its end before, or that cannot end so.
+    EndedBefore { operation: Index },
 }
 
 impl Store {
@@ -78,14 +114,18 @@ impl Store {
         Self {
             sessions: Sessions::new(SessionLimits::default()),
             collections: Collections::new(),
+            remote_queue: RemoteQueueLimits::default(),
+            members: BTreeSet::new(),
+            queued: BTreeMap::new(),
             writer: None,
             waste: Waste::default(),
         }
     }
 
     /// Applies the founding entry.
-    pub(crate) fn found(&mut self, limits: SessionLimits) {
-        self.sessions.limit(limits);
+    pub(crate) fn found(&mut self, sessions: SessionLimits, remote_queue: RemoteQueueLimits) {
+        self.sessions.limit(sessions);
+        self.remote_queue = remote_queue;
     }
 
     /// Applies an entry without a command for the store: only positions count. The sessions dropped.
@@ -95,39 +135,80 @@ impl Store {
 
     /// Applies one committed command.
     pub(crate) fn apply(&mut self, index: Index, command: Command) -> Applied {
-        let mut expired = self.sessions.expire(index);
-        let mut changes = Vec::new();
+        let mut applied = Applied { expired: self.sessions.expire(index), ..Applied::default() };
         let effect = match command {
             Command::OpenSession { owner } => {
-                match self.sessions.open_own(index, owner, &mut expired) {
+                match self.sessions.open_own(index, owner, &mut applied.expired) {
                     Opening::Opened(session) => Effect::Opened { owner, session },
                     Opening::Superseded => Effect::Superseded { owner },
                 }
             }
             Command::Execute { session, sequence, answered_below, operation } => {
                 let place = Place { session, sequence, answered_below };
-                let mut run =
-                    Run { store: self, index, changes: &mut changes, expired: &mut expired };
-                let (outcome, duplicate) = run.command(place, operation);
-                Effect::Executed { place, outcome, duplicate }
+                Run { store: self, index, applied: &mut applied }.command(place, operation)
+            }
+            Command::EndRemote { name, operation, outcome } => {
+                Run { store: self, index, applied: &mut applied }.end(&name, operation, outcome)
             }
         };
-        Applied { effect, changes, expired }
+        Applied { effect: Some(effect), ..applied }
+    }
+
+    /// The group has these members from an entry on: the subscriptions of those that are not among them
+    /// any more end.
+    pub(crate) fn seat(&mut self, index: Index, members: BTreeSet<Peer>) -> Vec<Change> {
+        let departed: Vec<Peer> = self.members.difference(&members).copied().collect();
+        self.members = members;
+        if departed.is_empty() {
+            return Vec::new();
+        }
+        let is_emitter = |kind| kind == CollectionKind::Emitter;
+        let all = self.collections.iter().filter(|(_, kind, _)| is_emitter(*kind));
+        let emitters: Vec<Name> = all.map(|(name, ..)| name.clone()).collect();
+        let mut changes = Vec::new();
+        for name in emitters {
+            let ended = self.collections.edit(&name, CollectionKind::Emitter, |emitter| {
+                let mut run = EmitterRun { emitter, index, changes: Vec::new() };
+                departed.iter().for_each(|peer| drop(run.clear(*peer)));
+                run.changes
+            });
+            let ended = ended.expect("an emitter").into_iter();
+            changes.extend(ended.map(|change| {
+                let kind = ChangeKind::Emitter(change);
+                Change { index, name: name.clone(), kind }
+            }));
+        }
+        changes
     }
 
     /// Reads the applied state.
-    pub(crate) fn query(&self, query: &Query) -> Answer {
-        match query {
-            Query::Nothing => Answer(Content::Nothing),
-            Query::Map { name, query } => map::query(self.map(name.as_str()), query),
+    ///
+    /// # Errors
+    /// If the collection is of another kind than the query is for.
+    pub(crate) fn query(&self, query: &Query) -> Result<Answer, Refusal> {
+        let collection = query.collection().and_then(|name| self.collection(name.as_str()));
+        if let (Some(found), Some(kind)) = (collection.map(CollectionRef::kind), query.kind())
+            && found != kind
+        {
+            return Err(Refusal::WrongKind { is: found });
         }
+        Ok(match query {
+            Query::Nothing | Query::Usable { .. } => Answer(Content::Nothing),
+            Query::Map { query, .. } => map::query(collection, query),
+            Query::Queue { query, .. } => queue::query(collection, *query),
+            Query::Record { query, .. } => record::query(collection, query),
+            Query::Emitter { query, .. } => emitter::query(collection, &self.members, query),
+        })
     }
 
     /// A digest of the whole state: equal on all nodes that have applied as far.
     pub(crate) fn digest(&self) -> u64 {
         let SessionLimits { max_sessions, window, max_reply_bytes, lifetime_entries } =
             self.sessions.limits();
+        let RemoteQueueLimits { operations, bytes } = self.remote_queue;
         Digest::of(Kind::State)
+            .number(operations)
+            .number(bytes)
             .number(max_sessions)
             .number(window)
             .number(max_reply_bytes)
@@ -152,6 +233,11 @@ impl Store {
         self.sessions.settled(place)
     }
 
+    /// The operation that the command of this place is, if an outside store is still to execute it.
+    pub(crate) fn awaited(&self, place: Place) -> Option<Index> {
+        self.sessions.awaited(place)
+    }
+
     /// Whether a session is open.
     pub(crate) fn has_session(&self, session: SessionId) -> bool {
         self.sessions.contains(session)
@@ -162,9 +248,56 @@ impl Store {
         self.sessions.of(owner)
     }
 
-    /// The map of that name, if a command ever named it.
-    pub(crate) fn map(&self, name: &str) -> Option<CollectionRef<'_>> {
+    /// The collection of that name, if there is one.
+    pub(crate) fn collection(&self, name: &str) -> Option<CollectionRef<'_>> {
         self.collections.get(name)
+    }
+
+    /// The first collection whose name comes after `name`; the first of all if there is none.
+    pub(crate) fn collection_after(
+        &self,
+        name: Option<&Name>,
+    ) -> Option<(&Name, CollectionRef<'_>)> {
+        self.collections.after(name)
+    }
+
+    /// The members of the group, by what is applied.
+    pub(crate) fn members(&self) -> &BTreeSet<Peer> {
+        &self.members
+    }
+
+    /// Who has subscribed to an event of an emitter.
+    pub(crate) fn subscribers<'a>(
+        &'a self,
+        name: &Name,
+        event: &'a Bytes,
+    ) -> impl Iterator<Item = Peer> + use<'a> {
+        let emitter = self.collection(name.as_str());
+        let emitter = emitter.filter(|found| found.kind() == CollectionKind::Emitter);
+        emitter::subscribers(emitter, &self.members, event)
+    }
+
+    /// The remote maps with operations that their outside store is still to execute, each once.
+    pub(crate) fn remote_maps_at_work(&self) -> BTreeSet<&Name> {
+        self.queued.values().collect()
+    }
+
+    /// The first operation in the queue of a remote map.
+    pub(crate) fn first_queued(&self, name: &Name) -> Option<(Index, Queued)> {
+        let map = self.collection(name.as_str())?;
+        (map.kind() == CollectionKind::RemoteMap).then(|| remote_map::first(map))?
+    }
+
+    /// The first operation in the queue of a remote map of which nothing but its index is wanted.
+    pub(crate) fn first_queued_index(&self, name: &Name) -> Option<Index> {
+        let map = self.collection(name.as_str())?;
+        let is_remote = map.kind() == CollectionKind::RemoteMap;
+        is_remote.then(|| map.slot_from(0)).flatten().map(|(_, slot)| slot.version)
+    }
+
+    /// Whether an outside store is still to execute the operation of that index.
+    pub(crate) fn is_queued(&self, operation: Index) -> bool {
+        self.queued.contains_key(&operation)
     }
 
     /// The names, kinds and lengths of all collections, in the order of the names.
@@ -190,7 +323,8 @@ impl Store {
 
     /// Throws the whole state away. O(1).
     pub(crate) fn into_waste(self) -> Waste {
-        let Self { sessions, collections, writer: _, mut waste } = self;
+        let Self { sessions, collections, queued, mut waste, .. } = self;
+        waste.add(queued);
         sessions.discard(&mut waste);
         collections.discard(&mut waste);
         waste
@@ -198,6 +332,15 @@ impl Store {
 }
 
 impl Effect {
+    /// Whether it is that of a copy of a command that was applied before.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        match self {
+            Self::Executed { duplicate, .. } | Self::Queued { duplicate, .. } => *duplicate,
+            Self::EndedBefore { .. } => true,
+            Self::Opened { .. } | Self::Superseded { .. } | Self::Ended { .. } => false,
+        }
+    }
+
     /// A digest of what the asker is told.
     pub(crate) fn digest(&self) -> u64 {
         let digest = Digest::of(Kind::Effect);
@@ -208,58 +351,19 @@ impl Effect {
                 Outcome::Done { index, answer } => {
                     digest.number(3).number(index.get()).number(answer.digest())
                 }
-                Outcome::Refused { .. } | Outcome::NotExecuted(_) | Outcome::Unknown(_) => {
-                    digest.number(4).bytes(outcome.to_string().as_bytes())
-                }
+                Outcome::Refused { .. }
+                | Outcome::NotExecuted(_)
+                | Outcome::Unknown(_)
+                | Outcome::Partial { .. } => digest.number(4).bytes(outcome.to_string().as_bytes()),
             },
+            Self::Queued { operation, .. } => digest.number(5).number(operation.get()),
+            Self::Ended { operation, outcome } => {
+                let text = outcome.to_string();
+                digest.number(6).number(operation.get()).bytes(text.as_bytes())
+            }
+            Self::EndedBefore { operation } => digest.number(7).number(operation.get()),
         }
         .get()
-    }
-}
-
-/// One command being applied.
-struct Run<'a> {
-    store: &'a mut Store,
-    index: Index,
-    changes: &'a mut Vec<Change>,
-    expired: &'a mut Vec<SessionId>,
-}
-
-impl Run<'_> {
-    fn command(&mut self, place: Place, operation: Operation) -> (Outcome, bool) {
-        match self.store.sessions.admit(self.index, place) {
-            Admission::Settled { outcome, duplicate } => (outcome, duplicate),
-            Admission::Fresh => {
-                let answer = self.operation(operation);
-                self.store.sessions.keep(place, self.index, answer.clone());
-                (Outcome::Done { index: self.index, answer }, false)
-            }
-        }
-    }
-
-    fn operation(&mut self, operation: Operation) -> Answer {
-        match operation {
-            Operation::OpenSession => {
-                let session = self.store.sessions.open(self.index, None, self.expired);
-                Answer(Content::Session(session))
-            }
-            Operation::Map { name, command } => self.map(name, command),
-        }
-    }
-
-    fn map(&mut self, name: Name, command: MapCommand) -> Answer {
-        let index = self.index;
-        let run = |map: CollectionMut<'_>| {
-            let mut run = MapRun { map, index, changes: Vec::new() };
-            (run.execute(command), run.changes)
-        };
-        let (answer, changes) = self.store.collections.edit(&name, CollectionKind::Map, run);
-        self.changes.extend(changes.into_iter().map(|change| Change {
-            index,
-            name: name.clone(),
-            kind: ChangeKind::Map(change),
-        }));
-        answer
     }
 }
 
@@ -294,7 +398,11 @@ mod tests {
     fn set(name: &str, key: &str, value: &str) -> Operation {
         let bytes = |text: &str| Bytes::copy_from(text.as_bytes());
         let command = MapCommand::Set(vec![(bytes(key), bytes(value))]);
-        Operation::Map { name: Name::new(name).expect("short"), command }
+        on(name, CollectionCommand::Map(command))
+    }
+
+    fn on(name: &str, command: CollectionCommand) -> Operation {
+        Operation::Collection { name: Name::new(name).expect("short"), command }
     }
 
     fn apply(store: &mut Store, index: u64, command: &Command) -> Applied {
@@ -303,8 +411,8 @@ mod tests {
 
     fn outcome(applied: &Applied) -> (&Outcome, bool) {
         match &applied.effect {
-            Effect::Executed { outcome, duplicate, .. } => (outcome, *duplicate),
-            Effect::Opened { .. } | Effect::Superseded { .. } => panic!("{applied:?}"),
+            Some(Effect::Executed { outcome, duplicate, .. }) => (outcome, *duplicate),
+            _ => panic!("{applied:?}"),
         }
     }
 
@@ -313,14 +421,14 @@ mod tests {
         let mut store = Store::new();
         let opened = apply(&mut store, 2, &open(7));
         let session = SessionId::new(Index::new(2));
-        assert_eq!(opened.effect, Effect::Opened { owner: owner(7), session });
+        assert_eq!(opened.effect, Some(Effect::Opened { owner: owner(7), session }));
         let first = apply(&mut store, 3, &execute(2, 1, set("scores", "k", "1")));
         assert_eq!(first.changes[0].to_string(), r#"map "scores" at 3: insert "k" = "1""#);
         apply(&mut store, 4, &execute(2, 2, set("scores", "k", "2")));
         let copy = apply(&mut store, 5, &execute(2, 1, set("scores", "k", "1")));
         assert_eq!(outcome(&copy), (outcome(&first).0, true));
         assert!(copy.changes.is_empty());
-        let map = store.map("scores").expect("a command named it");
+        let map = store.collection("scores").expect("a command named it");
         let slot = map.get(&b"k".as_slice().into());
         assert_eq!(slot.map(|slot| &*slot.value), Some(b"2".as_slice()));
     }
@@ -332,14 +440,15 @@ mod tests {
         let applied = apply(&mut store, 2, &execute(1, 1, set("scores", "k", "1")));
         let expired = Outcome::Unknown(crate::io::Unknown::SessionExpired);
         assert_eq!(outcome(&applied), (&expired, false));
-        assert!(applied.changes.is_empty() && store.map("scores").is_none());
+        assert!(applied.changes.is_empty() && store.collection("scores").is_none());
         assert_eq!(store.digest(), before);
     }
 
     #[test]
     fn an_entry_without_a_command_still_counts_as_a_position() {
         let mut store = Store::new();
-        store.found(SessionLimits { lifetime_entries: 10, ..SessionLimits::default() });
+        let limits = SessionLimits { lifetime_entries: 10, ..SessionLimits::default() };
+        store.found(limits, RemoteQueueLimits::default());
         apply(&mut store, 2, &open(7));
         let before = store.digest();
         let far = Index::new(1000);
@@ -350,7 +459,8 @@ mod tests {
     #[test]
     fn a_session_may_open_another_even_in_its_own_place() {
         let mut store = Store::new();
-        store.found(SessionLimits { max_sessions: 1, ..SessionLimits::default() });
+        let limits = SessionLimits { max_sessions: 1, ..SessionLimits::default() };
+        store.found(limits, RemoteQueueLimits::default());
         apply(&mut store, 2, &open(7));
         let applied = apply(&mut store, 3, &execute(2, 1, Operation::OpenSession));
         let answer = Answer(Content::Session(SessionId::new(Index::new(3))));
@@ -368,16 +478,16 @@ mod tests {
         let mut store = Store::new();
         let name = || Name::new("m").expect("short");
         let query = Query::Map { name: name(), query: MapQuery::Len };
-        assert_eq!(store.query(&query), Answer(Content::Count(0)));
+        assert_eq!(store.query(&query), Ok(Answer(Content::Count(0))));
         apply(&mut store, 2, &open(7));
         let before = store.collections.digest();
-        let clear = Operation::Map { name: name(), command: MapCommand::Clear };
+        let clear = on("m", CollectionCommand::Map(MapCommand::Clear));
         let applied = apply(&mut store, 3, &execute(2, 1, clear));
         assert!(applied.changes.is_empty());
-        assert!(store.map("m").is_some());
+        assert!(store.collection("m").is_some());
         assert_ne!(store.collections.digest(), before);
         assert!(store.collections().eq([(&name(), CollectionKind::Map, 0)]));
-        assert_eq!(store.query(&Query::Nothing), Answer(Content::Nothing));
+        assert_eq!(store.query(&Query::Nothing), Ok(Answer(Content::Nothing)));
     }
 
     #[test]

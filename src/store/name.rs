@@ -33,6 +33,10 @@ impl Name {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(crate) fn len_u64(&self) -> u64 {
+        self.0.len() as u64
+    }
 }
 
 // The order of names is that of their text, as `Borrow` demands.

@@ -6,11 +6,12 @@
 //! their replies, and by how long a session may stand unused, counted in log entries.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{RangeBounds, RangeInclusive};
 
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::digest::{Digest, Kind, SetDigest};
 use super::table::Table;
 use super::waste::Waste;
@@ -41,6 +42,8 @@ pub(super) enum Admission {
     Fresh,
     /// It is not: this is how it ends.
     Settled { outcome: Outcome, duplicate: bool },
+    /// It is not: the operation of that index is still to come to its end.
+    Awaited(Index),
 }
 
 /// What became of a life's wish for a session.
@@ -67,7 +70,17 @@ pub(super) struct Session {
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) index: Index,
-    pub(super) answer: Arc<Answer>,
+    pub(super) end: End,
+}
+
+/// How the command of one number ended.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    Answer(Arc<Answer>),
+    /// So that a copy that comes later is refused alike, though it might not be by itself.
+    Refused(Refusal),
+    /// It has not: an outside store is still to execute it.
+    Awaited,
 }
 
 /// One session and what it has executed, to change.
@@ -181,6 +194,9 @@ impl Sessions {
             let outcome = Outcome::Unknown(Unknown::SessionExpired);
             return Admission::Settled { outcome, duplicate: false };
         }
+        if let Some(index) = self.awaited(place) {
+            return Admission::Awaited(index);
+        }
         match self.settled(place) {
             Some(outcome) => Admission::Settled { outcome, duplicate: true },
             None => Admission::Fresh,
@@ -191,12 +207,24 @@ impl Sessions {
     pub(super) fn settled(&self, place: Place) -> Option<Outcome> {
         let session = self.open.get(&place.session)?;
         let number = (place.session, place.sequence);
-        if let Some(Reply { index, answer }) = self.replies.get(&number) {
-            return Some(Outcome::Done { index: *index, answer: Answer::clone(answer) });
+        if let Some(Reply { index, end }) = self.replies.get(&number) {
+            let index = *index;
+            return match end {
+                End::Answer(answer) => Some(Outcome::Done { index, answer: Answer::clone(answer) }),
+                End::Refused(because) => Some(Outcome::Refused { index, because: *because }),
+                End::Awaited => None,
+            };
         }
         let forgotten =
             place.sequence < session.answered_below || self.forgotten.get(&number).is_some();
         forgotten.then_some(Outcome::Unknown(Unknown::ResultForgotten))
+    }
+
+    /// The index of the operation of this place, if it was queued for an outside store and has not come
+    /// to its end.
+    pub(super) fn awaited(&self, place: Place) -> Option<Index> {
+        let reply = self.replies.get(&(place.session, place.sequence))?;
+        matches!(reply.end, End::Awaited).then_some(reply.index)
     }
 
     pub(super) fn contains(&self, session: SessionId) -> bool {
@@ -209,12 +237,24 @@ impl Sessions {
         (holder == owner).then_some(session)
     }
 
-    /// Keeps the result of an executed command, unless its session is gone: a command may open
-    /// another session in place of its own.
-    pub(super) fn keep(&mut self, place: Place, index: Index, answer: Answer) {
+    /// Keeps how a command ended, unless its session is gone: a command may open another session in
+    /// place of its own.
+    pub(super) fn keep(&mut self, place: Place, index: Index, end: End) {
         let most = self.limits.max_reply_bytes;
-        let reply = Reply { index, answer: Arc::new(answer) };
+        let reply = Reply { index, end };
         self.change(place.session, |mut open| open.keep(place.sequence, reply, most));
+    }
+
+    /// Keeps the answer of an operation that was awaited, if anybody may still ask for it.
+    pub(super) fn fulfil(&mut self, place: Place, operation: Index, answer: Answer) {
+        if self.awaited(place) == Some(operation) {
+            let most = self.limits.max_reply_bytes;
+            let reply = Reply { index: operation, end: End::Answer(Arc::new(answer)) };
+            self.change(place.session, |mut open| {
+                open.remove(place.sequence);
+                open.keep(place.sequence, reply, most);
+            });
+        }
     }
 
     /// Frees as much of what closed sessions left as the budget allows and takes it off. Whether
@@ -298,7 +338,7 @@ impl Sessions {
         let load = |mut open: Numbers<'_>| {
             let fits = is_next
                 && open.session.may_hold(sequence, window)
-                && open.session.reply_bytes.saturating_add(reply.answer.size()) <= max_reply_bytes;
+                && open.session.reply_bytes.saturating_add(reply.size()) <= max_reply_bytes;
             if fits {
                 open.add(sequence, reply);
             }
@@ -398,7 +438,7 @@ impl Numbers<'_> {
         session.answered_below = session.answered_below.max(bound);
         let below = || (*id, Sequence::new(0))..(*id, bound);
         while let Some((sequence, reply)) = pop_first(replies, below()) {
-            session.reply_bytes -= reply.answer.size();
+            session.reply_bytes -= reply.size();
             session.numbers.remove(reply.digest(sequence));
         }
         while let Some((sequence, ())) = pop_first(forgotten, below()) {
@@ -412,16 +452,23 @@ impl Numbers<'_> {
         while self.session.reply_bytes > most
             && let Some((lowest, reply)) = pop_first(self.replies, numbers_of(self.id))
         {
-            self.session.reply_bytes -= reply.answer.size();
+            self.session.reply_bytes -= reply.size();
             self.session.numbers.remove(reply.digest(lowest));
             self.add_forgotten(lowest);
         }
     }
 
     fn add(&mut self, sequence: Sequence, reply: Reply) {
-        self.session.reply_bytes += reply.answer.size();
+        self.session.reply_bytes += reply.size();
         self.session.numbers.add(reply.digest(sequence));
         self.replies.insert((self.id, sequence), reply);
+    }
+
+    fn remove(&mut self, sequence: Sequence) {
+        if let Some(reply) = self.replies.remove(&(self.id, sequence)) {
+            self.session.reply_bytes -= reply.size();
+            self.session.numbers.remove(reply.digest(sequence));
+        }
     }
 
     fn add_forgotten(&mut self, sequence: Sequence) {
@@ -432,15 +479,28 @@ impl Numbers<'_> {
 
 impl Reply {
     fn digest(&self, sequence: Sequence) -> Digest {
-        Digest::of(Kind::Reply)
-            .number(sequence.get())
-            .number(self.index.get())
-            .number(self.answer.digest())
+        let digest = Digest::of(Kind::Reply).number(sequence.get()).number(self.index.get());
+        match &self.end {
+            End::Answer(answer) => digest.number(0).number(answer.digest()),
+            End::Refused(because) => digest.number(1).bytes(because.to_string().as_bytes()),
+            End::Awaited => digest.number(2),
+        }
+    }
+
+    /// What it counts against the bytes of replies that a session may keep.
+    fn size(&self) -> u64 {
+        match &self.end {
+            End::Answer(answer) => answer.size(),
+            End::Refused(_) | End::Awaited => answer::OVERHEAD,
+        }
     }
 
     /// What it counts when it is freed.
     fn weight(&self) -> u64 {
-        self.answer.items()
+        match &self.end {
+            End::Answer(answer) => answer.items(),
+            End::Refused(_) | End::Awaited => 1,
+        }
     }
 }
 
@@ -472,7 +532,7 @@ impl Sessions {
             let (mut numbers, mut bytes, before) = (SetDigest::default(), 0, kept);
             for ((_, sequence), reply) in self.replies.range(numbers_of(*id)) {
                 numbers.add(reply.digest(*sequence));
-                bytes += reply.answer.size();
+                bytes += reply.size();
                 kept += 1;
                 assert!(session.may_hold(*sequence, self.limits.window), "{id}: {sequence}");
             }

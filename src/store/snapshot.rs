@@ -1,27 +1,29 @@
 //! Snapshots of the replicated state, written part by part while it goes on being changed.
 //!
 //! A part is a version and items, each a postcard body, in an order that follows from the state: the
-//! session limits; the sessions by id, each followed by its replies and its forgotten numbers; the
+//! limits; the sessions by id, each followed by its replies and its forgotten numbers; the
 //! collections by name, each followed by its slots; the digest of all this. Items are append-only: the
 //! position of a variant is its code in every snapshot there is.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::answer::{Answer, Content};
-use super::collections::{Collection, CollectionId, CollectionKind, Collections, Slot};
+use super::collections::{Body, Collection, CollectionId, Collections, Slot};
 use super::name::Name;
-use super::session::{Reply, Session, Sessions};
+use super::session::{End, Reply, Session, Sessions};
 use crate::bytes::Bytes;
-use crate::config::SessionLimits;
+use crate::config::{RemoteQueueLimits, SessionLimits};
+use crate::io::Refusal;
 use crate::types::{Identity, Index, Sequence, SessionId};
 
 /// What snapshots consist of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Item {
-    Limits(SessionLimits),
+    Limits(SessionLimits, RemoteQueueLimits),
     Session {
         id: SessionId,
         owner: Option<Identity>,
@@ -32,13 +34,13 @@ pub(super) enum Item {
     Reply {
         sequence: Sequence,
         index: Index,
-        answer: Content,
+        end: ReplyEnd,
     },
     /// Of the last session before it.
     Forgotten(Sequence),
     Collection {
         name: Name,
-        kind: CollectionKind,
+        body: Body,
         next_position: u64,
     },
     /// Of the last collection before it.
@@ -54,11 +56,19 @@ pub(super) enum Item {
     },
 }
 
+/// How the command ended that a reply is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum ReplyEnd {
+    Answer(Content),
+    Refused(Refusal),
+    Awaited,
+}
+
 /// A snapshot being written.
 #[derive(Debug)]
 pub(super) struct Writer {
     next: Stage,
-    limits: SessionLimits,
+    limits: (SessionLimits, RemoteQueueLimits),
     digest: u64,
     /// An item that did not fit into the part before.
     left_over: Vec<u8>,
@@ -86,7 +96,7 @@ impl Store {
         assert!(!self.is_frozen(), "one snapshot is written at a time");
         self.writer = Some(Writer {
             next: Stage::Limits,
-            limits: self.sessions.limits(),
+            limits: (self.sessions.limits(), self.remote_queue),
             digest: self.digest(),
             left_over: Vec::new(),
         });
@@ -141,7 +151,9 @@ impl Writer {
     ) -> Option<Item> {
         loop {
             let (item, next) = match self.next {
-                Stage::Limits => (Some(Item::Limits(self.limits)), Stage::Sessions),
+                Stage::Limits => {
+                    (Some(Item::Limits(self.limits.0, self.limits.1)), Stage::Sessions)
+                }
                 Stage::Sessions => match sessions.next_frozen() {
                     Some((id, session)) => {
                         let Session { owner, last_used, answered_below, .. } = session;
@@ -151,9 +163,9 @@ impl Writer {
                     None => (None, Stage::Collections),
                 },
                 Stage::Replies(id) => match sessions.next_frozen_reply(id) {
-                    Some((sequence, Reply { index, answer })) => {
-                        let answer = Answer::clone(&answer).0;
-                        (Some(Item::Reply { sequence, index, answer }), self.next)
+                    Some((sequence, Reply { index, end })) => {
+                        let end = ReplyEnd::from(end);
+                        (Some(Item::Reply { sequence, index, end }), self.next)
                     }
                     None => (None, Stage::Forgotten(id)),
                 },
@@ -162,8 +174,8 @@ impl Writer {
                     None => (None, Stage::Sessions),
                 },
                 Stage::Collections => match collections.next_frozen() {
-                    Some((name, Collection { kind, id, next_position, .. })) => {
-                        let item = Item::Collection { name, kind, next_position };
+                    Some((name, Collection { body, id, next_position, .. })) => {
+                        let item = Item::Collection { name, body, next_position };
                         (Some(item), Stage::Slots(id))
                     }
                     None => (None, Stage::End),
@@ -181,6 +193,26 @@ impl Writer {
             if item.is_some() {
                 return item;
             }
+        }
+    }
+}
+
+impl From<End> for ReplyEnd {
+    fn from(end: End) -> Self {
+        match end {
+            End::Answer(answer) => Self::Answer(Answer::clone(&answer).0),
+            End::Refused(because) => Self::Refused(because),
+            End::Awaited => Self::Awaited,
+        }
+    }
+}
+
+impl From<ReplyEnd> for End {
+    fn from(end: ReplyEnd) -> Self {
+        match end {
+            ReplyEnd::Answer(content) => Self::Answer(Arc::new(Answer(content))),
+            ReplyEnd::Refused(because) => Self::Refused(because),
+            ReplyEnd::Awaited => Self::Awaited,
         }
     }
 }
