@@ -309,7 +309,7 @@ mod tests {
                         let to = usize::try_from(envelope.to().get() - 1).expect("small");
                         inputs.push_back((to, Input::Receive(envelope)));
                     }
-                    Output::Reply(_) | Output::Event(_) => {}
+                    Output::Reply(_) | Output::Event(_) | Output::Remote(_) => {}
                 }
             }
         }
@@ -382,7 +382,7 @@ mod tests {
                 match output {
                     Output::Persist(write) => self.unconfirmed.push_back(write.clone()),
                     Output::Reply(_) => self.replies += 1,
-                    Output::Send(_) | Output::Event(_) => {}
+                    Output::Send(_) | Output::Event(_) | Output::Remote(_) => {}
                 }
             }
             outputs
