@@ -29,9 +29,10 @@ pub use config::{
 };
 pub use event::{DropReason, Emission, Event, Impossible, Role, VoteRefusal};
 pub use handle::{
-    Call, Codec, Collection, EncodeError, Failure, Map, MapEvent, MapView, Postcard, Redeemed,
-    Ticket, ValueError, ViewError, change_members, join, leave, open_session, sync,
-    transfer_leadership,
+    Call, Codec, Collection, EncodeError, Export, Failure, Field, Fields, ImportError,
+    InstanceError, Map, MapEvent, MapView, Postcard, Queue, QueueEvent, QueueView, Record,
+    RecordEvent, RecordView, Redeemed, Ticket, ValueError, ViewError, change_members, join, leave,
+    open_session, sync, transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;

@@ -8,9 +8,17 @@
 mod codec;
 mod coding;
 mod collection;
+mod export;
+mod fields;
 mod group;
 mod map;
 mod map_view;
+mod queue;
+mod queue_view;
+mod record;
+mod record_view;
+#[cfg(test)]
+mod testing;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -22,9 +30,15 @@ use crate::types::{Sequence, SessionId, Ticks};
 
 pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
 pub use self::collection::Collection;
+pub use self::export::{Export, ImportError};
+pub use self::fields::InstanceError;
 pub use self::group::{change_members, join, leave, transfer_leadership};
 pub use self::map::{Map, MapEvent};
 pub use self::map_view::{MapView, ViewError};
+pub use self::queue::{Queue, QueueEvent};
+pub use self::queue_view::QueueView;
+pub use self::record::{Field, Fields, Record, RecordEvent};
+pub use self::record_view::RecordView;
 
 /// Something to ask of the group, and the type of its result.
 #[derive(Debug)]
