@@ -131,3 +131,25 @@ fn typed(model: Model, change: &hamok::Change) -> Option<TypedChange> {
     };
     typed.change().is_some().then_some(typed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_changed_two_collections_is_told() {
+        let reported = |index, name: &str| Reported {
+            index,
+            model: Model::Map,
+            name: name.to_owned(),
+            typed: TypedChange::Map(MapEvent::Clear),
+            seen: SimTime::ZERO,
+        };
+        let journal = Journal::default();
+        let twice = [reported(1, "a"), reported(1, "a"), reported(2, "b")];
+        let effects = journal.effects(&twice).expect("each entry changed one collection");
+        assert_eq!(effects.at[&1].changes.len(), 2);
+        let text = journal.effects(&[reported(1, "a"), reported(1, "b")]).expect_err("it is two");
+        assert!(text.contains("entry 1 changed two collections"), "{text}");
+    }
+}

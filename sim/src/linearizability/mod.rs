@@ -16,6 +16,8 @@ mod needs;
 mod partition;
 mod search;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod testing;
 mod turns;
 mod witness;

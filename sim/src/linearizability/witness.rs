@@ -336,7 +336,7 @@ mod tests {
 
     use super::*;
     use crate::history::testing::Script;
-    use crate::linearizability::model::EntryChange;
+    use crate::linearizability::model::{EntryChange, QueueChange};
     use crate::linearizability::testing::{Execution, Planned};
 
     const INSERTED: Change<'static> = Change::Entry(EntryChange::Insert { key: "a", value: "1" });
@@ -525,6 +525,101 @@ mod tests {
         let mut script = Script::new();
         script.begin(1, "set a 1");
         assert_rejected(&script, &[(3, &[REMOVED])], "do not follow from those before");
+    }
+
+    /// What the nodes report of a queue.
+    fn of_queue<'a>(effects: &[(u64, &[QueueChange<'a>])]) -> Effects<'a> {
+        let effect = |changes: &[QueueChange<'a>]| Effect {
+            model: Model::Queue,
+            name: "q",
+            changes: changes.iter().copied().map(Change::from).collect(),
+            seen: SimTime::from_micros(1_000),
+        };
+        Effects {
+            at: effects.iter().map(|(index, changes)| (*index, effect(changes))).collect(),
+            applied: 100,
+        }
+    }
+
+    #[test]
+    fn the_log_must_make_the_changes_of_a_queue_in_its_order() {
+        let [one, two] = ["1", "2"].map(|value| QueueChange::Add { value });
+        let [gone, other] = ["1", "2"].map(|value| QueueChange::Remove { value });
+        let mut script = Script::of(Model::Queue);
+        script.done(1, "push_all 1 2", "");
+        let pushed: (u64, &[QueueChange<'_>]) = (1, &[one, two]);
+        let judge = |script: &Script, popped: &[QueueChange<'_>]| {
+            witness(&script.history, &of_queue(&[pushed, (2, popped)]))
+        };
+        // Nobody knows how the pop ended, and then everybody does.
+        script.begin(1, "pop");
+        assert_eq!(judge(&script, &[gone]), Ok(()));
+        let text = judge(&script, &[other]).expect_err("2 is not at the front");
+        assert!(text.contains("do not follow from those before"), "{text}");
+        let text = judge(&script, &[gone, other]).expect_err("a pop takes one");
+        assert!(text.contains("nobody can have asked for"), "{text}");
+        script.answer(1, 2, "1");
+        assert_eq!(judge(&script, &[gone]), Ok(()));
+        for wrong in [&[][..], &[other], &[gone, other], &[QueueChange::Clear]] {
+            let text = judge(&script, wrong).expect_err("a pop takes the front");
+            assert!(text.contains("other changes than this call makes"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_pop_explains_one_removal() {
+        let [one, two] = ["1", "2"].map(|value| QueueChange::Add { value });
+        let [gone, other] = ["1", "2"].map(|value| QueueChange::Remove { value });
+        let mut script = Script::of(Model::Queue);
+        script.done(1, "push_all 1 2", "");
+        script.begin(1, "pop");
+        let effects = of_queue(&[(1, &[one, two]), (2, &[gone]), (3, &[other])]);
+        let text = witness(&script.history, &effects).expect_err("there is one pop");
+        assert!(text.contains("c1.2 would have to have taken effect twice"), "{text}");
+        script.begin(2, "pop_many 1");
+        assert_eq!(witness(&script.history, &effects), Ok(()));
+    }
+
+    #[test]
+    fn an_entry_changes_the_collection_that_its_call_is_about() {
+        for model in [Model::RemoteMap, Model::Record, Model::Queue] {
+            let mut script = Script::of(model);
+            let operation = if model == Model::Queue { "push 1" } else { "set a 1" };
+            script.on("m").done(1, operation, "none");
+            assert_rejected(&script, &[(1, &[INSERTED])], "another collection than that of");
+        }
+        let mut script = Script::of(Model::Record);
+        script.on("m").begin(1, "set a 1");
+        assert_rejected(&script, &[(1, &[INSERTED])], "nobody can have asked for");
+    }
+
+    /// Others have seen more of the log by then, but nothing of this map.
+    #[test]
+    fn a_read_of_a_remote_map_is_at_its_last_operation() {
+        for (index, right) in [(4, true), (3, false)] {
+            let mut script = Script::of(Model::RemoteMap);
+            script.begin(1, "delete a");
+            script.answer(1, 4, "false");
+            script.about(Model::Queue).begin(1, "pop");
+            script.answer(1, 9, "none");
+            script.about(Model::RemoteMap).on("other").begin(1, "delete a");
+            script.answer(1, 10, "false");
+            script.about(Model::RemoteMap).begin(1, "read a");
+            script.answer(1, index, "none");
+            match right {
+                true => assert_accepted(&script, &[]),
+                false => assert_rejected(&script, &[], "order is not that of real time"),
+            }
+        }
+        // What comes later comes after what such a read saw.
+        for model in [Model::RemoteMap, Model::Map] {
+            let mut script = Script::of(Model::RemoteMap);
+            script.begin(1, "read a");
+            script.answer(1, 4, "none");
+            script.about(model).begin(1, "delete a");
+            script.answer(1, 4, "false");
+            assert_rejected(&script, &[], "order is not that of real time");
+        }
     }
 
     proptest! {
