@@ -129,3 +129,83 @@ fn leaves_empty(operation: &QueueOperation, result: &CallResult) -> bool {
         ) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Model;
+    use crate::history::testing::Script;
+    use crate::linearizability::partition::partitions;
+
+    /// Whether the call in this place may push the value while none of these is in the order.
+    fn may_push(script: &Script, place: usize, value: &str, others: &[usize]) -> bool {
+        let calls = script.history.calls();
+        let part = partitions(&calls).remove(0);
+        let mut turns = Turns::new(&part);
+        others.iter().for_each(|&other| turns.put_back(other));
+        let barred = turns.bars(place, QueueChange::Add { value }.into());
+        others.iter().for_each(|&other| turns.take(other));
+        assert!(!turns.bars(place, QueueChange::Add { value }.into()), "all else is in the order");
+        !barred
+    }
+
+    #[test]
+    fn what_is_shown_first_is_pushed_first() {
+        let mut script = Script::of(Model::Queue);
+        script.begin(1, "push 1");
+        script.begin(2, "push 2");
+        script.done(3, "read_front", "1");
+        script.done(4, "pop", "2");
+        assert!(!may_push(&script, 1, "2", &[0, 1]));
+        assert!(may_push(&script, 0, "1", &[0, 1]));
+    }
+
+    #[test]
+    fn what_is_shown_at_once_may_be_pushed_either_way_round() {
+        let mut script = Script::of(Model::Queue);
+        script.begin(1, "push 1");
+        script.begin(2, "push 2");
+        script.begin(3, "pop");
+        script.done(4, "pop", "2");
+        script.answer(3, 9, "1");
+        assert!(may_push(&script, 1, "2", &[0, 1]));
+        assert!(may_push(&script, 0, "1", &[0, 1]));
+    }
+
+    #[test]
+    fn what_is_shown_after_the_queue_was_empty_is_pushed_after_that() {
+        for (operation, answer) in [
+            ("pop", "none"),
+            ("read_front", "none"),
+            ("read_len", "0"),
+            ("pop_many 1", ""),
+            ("clear", "3"),
+        ] {
+            let mut script = Script::of(Model::Queue);
+            script.begin(1, "push 1");
+            script.done(2, operation, answer);
+            script.done(2, "pop", "1");
+            assert!(!may_push(&script, 0, "1", &[0, 1]), "{operation}");
+        }
+    }
+
+    #[test]
+    fn what_one_call_takes_is_pushed_in_that_order() {
+        let mut script = Script::of(Model::Queue);
+        script.begin(1, "push 1");
+        script.begin(2, "push 2");
+        script.done(3, "pop_many 2", "1 2");
+        assert!(!may_push(&script, 1, "2", &[0, 1]));
+        assert!(may_push(&script, 0, "1", &[0, 1]));
+    }
+
+    #[test]
+    fn a_value_that_is_pushed_twice_waits_for_nothing() {
+        let mut script = Script::of(Model::Queue);
+        script.begin(1, "push 1");
+        script.begin(2, "push_all 2 2");
+        script.done(3, "pop", "1");
+        script.done(4, "pop", "2");
+        assert!(may_push(&script, 1, "2", &[0, 1]));
+    }
+}
