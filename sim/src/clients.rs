@@ -127,7 +127,7 @@ impl MapClients {
         let near = context.node(near(number, nodes));
         let dice = context.dice(Stream::Operation, number, id.number);
         let drawn = Drawing { load, knobs, known: &self.known, near, id, dice }.draw();
-        self.history.invoke(id, context.moment(), drawn.map, drawn.operation.clone());
+        self.history.invoke(id, context.moment(), drawn.name, drawn.operation.clone());
         self.tally.begun += 1;
         let mut dice = context.dice(Stream::Attempt, number, id.number);
         let window = knobs.session_window;
@@ -244,7 +244,7 @@ impl MapClients {
         };
         match &outcome {
             CallOutcome::Done { result, .. } => {
-                self.known.learn(call.drawn.map, &call.drawn.operation, result);
+                self.known.learn(call.drawn.name, &call.drawn.operation, result);
                 self.tally.done += 1;
             }
             CallOutcome::Refused { .. } => self.tally.refused += 1,

@@ -2,7 +2,7 @@
 
 use hamok::{Call, EncodeError, Failure, Map, Reply, Request, Ticket};
 
-use crate::history::{MapOperation, MapResult};
+use crate::history::{CallResult, MapOperation};
 
 /// A map of text to text.
 pub(crate) type TextMap = Map<String, String>;
@@ -48,13 +48,13 @@ impl MapCall {
     }
 
     /// The result, as a history notes it.
-    pub(crate) fn redeem(&self, reply: Reply) -> Result<MapResult, Failure> {
+    pub(crate) fn redeem(&self, reply: Reply) -> Result<CallResult, Failure> {
         match self.ticket {
-            AnyTicket::Value(ticket) => ticket.redeem(reply).map(MapResult::Value),
-            AnyTicket::Entries(ticket) => ticket.redeem(reply).map(MapResult::Entries),
-            AnyTicket::Keys(ticket) => ticket.redeem(reply).map(MapResult::Keys),
-            AnyTicket::Flag(ticket) => ticket.redeem(reply).map(MapResult::Flag),
-            AnyTicket::Count(ticket) => ticket.redeem(reply).map(MapResult::Count),
+            AnyTicket::Value(ticket) => ticket.redeem(reply).map(CallResult::Value),
+            AnyTicket::Entries(ticket) => ticket.redeem(reply).map(CallResult::Entries),
+            AnyTicket::Keys(ticket) => ticket.redeem(reply).map(CallResult::Keys),
+            AnyTicket::Flag(ticket) => ticket.redeem(reply).map(CallResult::Flag),
+            AnyTicket::Count(ticket) => ticket.redeem(reply).map(CallResult::Count),
         }
     }
 

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use hamok::{Node, NodeId};
 
 use crate::draw::Dice;
-use crate::history::{CallId, MapOperation, MapResult};
+use crate::history::{CallId, CallResult, MapOperation, Operation};
 use crate::map_calls::{MapCall, TextMap};
 use crate::plan::{Knobs, Load};
 
 /// An operation that was drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawn {
-    pub(crate) map: &'static str,
-    pub(crate) operation: MapOperation,
+    /// The collection's name.
+    pub(crate) name: &'static str,
+    pub(crate) operation: Operation,
     pub(crate) call: MapCall,
     /// It asks for a sequence number that no session gives.
     pub(crate) outside_window: bool,
@@ -65,7 +66,8 @@ impl Drawing<'_> {
         };
         let call =
             MapCall::new(&TextMap::new(map), &operation).expect("text of this length encodes");
-        Drawn { map, operation, call, outside_window: false, sessionless: false }
+        let (name, operation) = (map, Operation::Map(operation));
+        Drawn { name, operation, call, outside_window: false, sessionless: false }
     }
 
     fn write(&mut self) -> MapOperation {
@@ -99,8 +101,8 @@ impl Drawing<'_> {
         });
         // What forgers put there may be no text.
         let call = MapCall::flag(call.ok()??);
-        let operation = MapOperation::UpdateIf { key, value, expected };
-        Some(Drawn { map: KEYS, operation, call, outside_window: false, sessionless: false })
+        let operation = Operation::Map(MapOperation::UpdateIf { key, value, expected });
+        Some(Drawn { name: KEYS, operation, call, outside_window: false, sessionless: false })
     }
 
     fn bulk_write(&mut self) -> MapOperation {
@@ -152,23 +154,19 @@ impl Drawing<'_> {
 
 impl Known {
     /// Takes up what the result of an operation shows.
-    pub(crate) fn learn(
-        &mut self,
-        map: &'static str,
-        operation: &MapOperation,
-        result: &MapResult,
-    ) {
+    pub(crate) fn learn(&mut self, name: &'static str, operation: &Operation, result: &CallResult) {
+        let Operation::Map(operation) = operation else { return };
         let learnt = match (operation, result) {
             (MapOperation::Set { key, value }, _)
-            | (MapOperation::Insert { key, value }, MapResult::Value(None))
-            | (MapOperation::UpdateIf { key, value, .. }, MapResult::Flag(true))
+            | (MapOperation::Insert { key, value }, CallResult::Value(None))
+            | (MapOperation::UpdateIf { key, value, .. }, CallResult::Flag(true))
             | (
                 MapOperation::Insert { key, .. } | MapOperation::Read { key },
-                MapResult::Value(Some(value)),
+                CallResult::Value(Some(value)),
             ) => (key, value),
             _ => return,
         };
-        self.0.insert((map, learnt.0.clone()), learnt.1.clone());
+        self.0.insert((name, learnt.0.clone()), learnt.1.clone());
     }
 
     fn value(&self, map: &'static str, key: &str) -> String {
