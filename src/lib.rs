@@ -32,7 +32,7 @@ pub use handle::{
     Call, Codec, Collection, EncodeError, Export, Failure, Field, Fields, ImportError,
     InstanceError, Map, MapEvent, MapView, Postcard, Queue, QueueEvent, QueueView, Record,
     RecordEvent, RecordView, Redeemed, Ticket, ValueError, ViewError, change_members, join, leave,
-    open_session, sync, transfer_leadership,
+    open_session, ready, stop, submit, sync, transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;
@@ -43,7 +43,7 @@ pub use raft::{
 pub use remote_call::{
     Fence, FenceRefusal, FenceRow, FenceVerdict, RemoteCall, RemoteResult, RemoteWork,
 };
-pub use status::{Counters, Load, Membership, Status};
+pub use status::{CollectionStatus, Counters, Load, Membership, Status};
 pub use store::{
     Answer, Change, CollectionKind, NameTooLong, RemoteAnswer, RemoteOperation, RemoteOutcome,
     RemoteQuery, StoreError,

@@ -19,8 +19,10 @@ mod copies;
 mod handing_over;
 mod own_session;
 mod queued;
+mod split;
 mod upkeep;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -32,6 +34,7 @@ use crate::store::{CollectionCommand, Effect, Name, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
+use split::{BulkLimits, Split};
 
 /// The requests of one life that have no reply yet.
 #[derive(Debug)]
@@ -76,6 +79,7 @@ struct Limits {
     entry_bytes: u64,
     timeout: u64,
     retry: u64,
+    bulk: BulkLimits,
 }
 
 #[derive(Debug)]
@@ -97,6 +101,8 @@ enum Kind {
         /// The operation that it is, once it stands in the queue of a remote map: no copy is handed over
         /// any more.
         queued: Option<Index>,
+        /// What comes after it, of a call that is run as several commands.
+        split: Option<Box<Split>>,
     },
     /// Once `ready`, it waits only for that index to be applied.
     Read {
@@ -126,6 +132,7 @@ impl Requests {
                 entry_bytes: config.max_entry_bytes,
                 timeout: config.request_timeout.get(),
                 retry: config.election_timeout.get(),
+                bulk: BulkLimits { keys: config.max_keys, values: config.max_values },
             },
             pending: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -173,7 +180,15 @@ impl Requests {
         }
         let kind = match what {
             What::Local(local) => return self.on_local(id, local, store),
-            What::Command { operation, place } => Kind::command(operation, place),
+            What::Command { operation, place } => match self.limits.bulk.exceeded_by(&operation) {
+                None => Kind::command(operation, place),
+                Some((_, limit)) if place.is_none() => Kind::bulk(operation, limit),
+                Some((count, limit)) => {
+                    let because = NotExecuted::TooMany { count, limit };
+                    let outcome = Outcome::NotExecuted(because);
+                    return self.outputs.push(Output::Reply(Reply { id, outcome }));
+                }
+            },
             What::Subscription { emitter, change, place } => {
                 let subscriber = self.me.peer;
                 let command = CollectionCommand::Emitter { subscriber, change };
@@ -305,7 +320,7 @@ impl Requests {
             }
             match self.pending.get(&ask).map(|pending| &pending.kind) {
                 // It goes when this node is a member.
-                Some(Kind::Read { as_member: true, .. }) if !raft.is_member() => {}
+                Some(Kind::Read { as_member: true, .. }) if raft.member_by().is_none() => {}
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
                 Some(Kind::Read { ready: Some(_), .. } | Kind::Command { queued: Some(_), .. })
                 | None => {}
@@ -353,6 +368,7 @@ impl Requests {
     }
 
     fn finish(&mut self, ask: Ask, outcome: Outcome) {
+        let Some(outcome) = self.continue_or_conclude(ask, outcome) else { return };
         if let Some(pending) = self.remove(ask) {
             self.outputs.push(Output::Reply(Reply { id: pending.id, outcome }));
         }
@@ -448,7 +464,16 @@ impl Pending {
 impl Kind {
     fn command(operation: Operation, place: Option<Place>) -> Self {
         let (bytes, own) = (operation.size(), place.is_none());
-        Self::Command { operation, place, own, bytes, copies: Copies::None, queued: None }
+        let copies = Copies::None;
+        Self::Command { operation, place, own, bytes, copies, queued: None, split: None }
+    }
+
+    /// A command of this life's own session, of which a part is run after the other.
+    fn bulk(operation: Operation, limit: u64) -> Self {
+        let bytes = operation.size();
+        let (operation, split) = Split::new(operation, limit);
+        let (copies, split) = (Copies::None, Some(split));
+        Self::Command { operation, place: None, own: true, bytes, copies, queued: None, split }
     }
 
     fn bytes(&self) -> u64 {
