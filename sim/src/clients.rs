@@ -191,7 +191,9 @@ impl MapClients {
             hamok::Outcome::Done { index, .. } | hamok::Outcome::Refused { index, .. } => {
                 Some(index.get())
             }
-            hamok::Outcome::NotExecuted(_) | hamok::Outcome::Unknown(_) => None,
+            hamok::Outcome::NotExecuted(_)
+            | hamok::Outcome::Unknown(_)
+            | hamok::Outcome::Partial { .. } => None,
         };
         let next = match call.drawn.call.redeem(reply) {
             Ok(result) => Next::End(CallOutcome::Done { index, result }),

@@ -55,6 +55,7 @@ mod operations;
 mod phases;
 mod plan;
 mod queue;
+mod remote_store;
 pub mod report;
 mod schedule;
 mod settings;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{
-    Birth, Config, Configuration, Envelope, Incarnation, Input, Map, MemberChange, Node, NodeId,
-    Outcome, Output, Reply, Request, RequestId, Role, Status, Stored, Ticket, Ticks, Write,
-    change_members, join, leave, transfer_leadership,
+    Birth, Collection, Config, Configuration, Envelope, Incarnation, Input, Map, MemberChange,
+    Node, NodeId, Outcome, Output, Reply, Request, RequestId, Role, Status, Stored, Ticket, Ticks,
+    Write, change_members, join, leave, transfer_leadership,
 };
 
 use crate::history::{CallId, CallOutcome, CallResult, History, MapOperation, Operation};
@@ -221,7 +221,7 @@ impl Seen {
     pub(super) fn envelopes(&self) -> impl Iterator<Item = &Envelope> {
         self.outputs.iter().filter_map(|output| match output {
             Output::Send(envelope) => Some(envelope),
-            Output::Persist(_) | Output::Reply(_) | Output::Event(_) => None,
+            Output::Persist(_) | Output::Reply(_) | Output::Event(_) | Output::Remote(_) => None,
         })
     }
 }
@@ -323,7 +323,7 @@ impl Group {
                 }
                 Output::Send(envelope) => self.mail.push_back(envelope.clone()),
                 Output::Reply(reply) => _ = self.replies.insert(reply.id(), reply.clone()),
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Remote(_) => {}
             }
         }
         let before = seen.status.replace(node.status()).expect("it was started");
