@@ -1,0 +1,209 @@
+//! Calls on many keys or values at once.
+
+use hamok::{
+    Collection, Failure, Field, Map, MapEvent, NotExecuted, Outcome, Queue, Record, Redeemed,
+    Sequence, Ticks, Unknown, open_session,
+};
+use serde::{Deserialize, Serialize};
+
+use super::group::Group;
+
+const SCORES: Map<u32, u32> = Map::new("scores");
+const JOBS: Queue<u32> = Queue::new("jobs");
+const MANY: u32 = 100_000;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Nothing {}
+
+fn split() -> Group {
+    Group::of(3, |config| config.max_keys = 1_000)
+}
+
+#[test]
+fn a_call_on_nothing_does_nothing_and_succeeds() {
+    let none = [(0_u32, 0_u32); 0];
+    let record: Record<Nothing> = Record::new("record");
+    let group = &mut Group::of(3, |_| {});
+    assert_eq!(group.run(1, SCORES.set_all(none).unwrap()), Ok(vec![]));
+    assert_eq!(group.run(1, SCORES.insert_all(none).unwrap()), Ok(vec![]));
+    assert_eq!(group.run(1, SCORES.remove_all([0; 0]).unwrap()), Ok(vec![]));
+    assert_eq!(group.run(1, SCORES.delete_all([0; 0]).unwrap()), Ok(vec![]));
+    assert_eq!(group.run(1, SCORES.read_all([0; 0]).unwrap()), Ok(vec![]));
+    assert_eq!(group.run(1, JOBS.push_all([0; 0]).unwrap()), Ok(()));
+    assert_eq!(group.run(1, JOBS.pop_many(0)), Ok(vec![]));
+    let fields = group.run(1, record.insert_instance(&Nothing {}).unwrap()).unwrap();
+    assert!(fields.is_empty());
+    assert_eq!(
+        group.run(1, record.update_instance_if(&Nothing {}, &Nothing {}).unwrap()),
+        Ok(true)
+    );
+    assert_eq!(group.run(1, SCORES.clear()), Ok(0));
+    assert_eq!(group.run(1, JOBS.clear()), Ok(0));
+    assert_eq!(group.run(1, record.clear()), Ok(0));
+    group.sync();
+    for id in group.ids() {
+        assert_eq!(group.take_changes(id), []);
+        assert_eq!(group.node(id).collections().count(), 3, "to name them is to create them");
+    }
+}
+
+#[test]
+fn a_call_below_the_limits_is_one_command() {
+    let group = &mut split();
+    group.run(2, SCORES.set_all((0..1_000).map(|key| (key, 0))).unwrap()).unwrap();
+    group.sync();
+    let mut positions: Vec<_> = group.take_changes(3).iter().map(|change| change.index()).collect();
+    assert_eq!(positions.len(), 1_000);
+    positions.dedup();
+    assert_eq!(positions.len(), 1);
+}
+
+#[test]
+fn a_call_on_a_hundred_thousand_keys_is_split_and_its_results_are_merged() {
+    let group = &mut split();
+    let at = group.follower();
+    let entries = |value| (0..MANY).map(move |key| (key, value));
+    assert_eq!(group.run(at, SCORES.set_all(entries(1)).unwrap()), Ok(vec![]));
+    let before = group.run(at, SCORES.set_all(entries(2)).unwrap()).unwrap();
+    assert!(before.into_iter().eq(entries(1)), "all of them, in the order given");
+    let existing = group.run(at, SCORES.insert_all(entries(3)).unwrap()).unwrap();
+    assert!(existing.into_iter().eq(entries(2)));
+    let odd = |key: &u32| key % 2 == 1;
+    let deleted = group.run(at, SCORES.delete_all((0..MANY).filter(odd)).unwrap()).unwrap();
+    assert!(deleted.into_iter().eq((0..MANY).filter(odd)));
+    let removed = group.run(at, SCORES.remove_all(0..MANY).unwrap()).unwrap();
+    assert!(removed.into_iter().eq((0..MANY).filter(|key| !odd(key)).map(|key| (key, 2))));
+    assert_eq!(group.run(at, SCORES.read_len()), Ok(0));
+}
+
+#[test]
+fn a_queue_takes_and_gives_a_hundred_thousand_in_order() {
+    let group = &mut Group::of(3, |config| config.max_values = 5_000);
+    group.run(1, JOBS.push_all(0..MANY).unwrap()).unwrap();
+    assert_eq!(group.run(2, JOBS.read_len()), Ok(u64::from(MANY)));
+    let popped = group.run(3, JOBS.pop_many(u64::MAX)).unwrap();
+    assert!(popped.into_iter().eq(0..MANY));
+}
+
+#[test]
+fn what_times_out_in_the_middle_tells_how_far_it_came() {
+    let group = &mut split();
+    let leader = group.leader();
+    let call = SCORES.set_all((0..MANY).map(|key| (key, key))).unwrap();
+    let asked = group.ask(leader, call.with_timeout(Ticks::new(30)));
+    group.work_off_until(|group| group.map(leader, &SCORES).len() >= 20_000);
+    group.cut_off(leader);
+    let (ticket, reply) = group.reply(asked);
+    let redeemed = ticket.redeem_partial(reply);
+    let Ok(Redeemed::Partial { results, next, because }) = redeemed else { panic!("{redeemed:?}") };
+    assert_eq!(results, [], "no key had a value before");
+    assert_eq!(because, Failure::Unknown(Unknown::TimedOut));
+    assert!(next >= 20_000 && next < u64::from(MANY) && next % 1_000 == 0, "{next}");
+    let next = u32::try_from(next).unwrap();
+    let view = group.map(leader, &SCORES);
+    assert!((0..next).all(|key| view.get(&key) == Ok(Some(key))), "what is done is done");
+    assert_eq!(view.get(&next), Ok(None), "and no more than that was seen to be");
+    // Whatever became of the one command that is unknown, the rest can go on from `next`.
+    group.heal();
+    let rest = SCORES.insert_all((next..MANY).map(|key| (key, key))).unwrap();
+    let existing = group.run(leader, rest).unwrap();
+    assert!(existing.len() == 1_000 || existing.is_empty(), "{}", existing.len());
+    group.sync();
+    for id in group.ids() {
+        assert!(group.map(id, &SCORES).iter().map(Result::unwrap).eq((0..MANY).map(|k| (k, k))));
+    }
+}
+
+#[test]
+fn a_part_that_is_too_large_ends_the_call_before_it() {
+    let texts: Map<u32, String> = Map::new("texts");
+    let group = &mut Group::of(3, |config| {
+        config.max_keys = 2;
+        config.max_entry_bytes = 1_000;
+    });
+    let text = |key: u32| if key == 5 { "x".repeat(2_000) } else { "x".into() };
+    let asked = group.ask(1, texts.set_all((0..8).map(|key| (key, text(key)))).unwrap());
+    let (ticket, reply) = group.reply(asked);
+    let Outcome::Partial { next: 4, .. } = reply.outcome() else { panic!("{reply}") };
+    let failure = ticket.redeem(reply).unwrap_err();
+    let Failure::Partial { next: 4, because } = failure else { panic!("{failure}") };
+    let Failure::NotExecuted(NotExecuted::TooLarge { limit: 1_000, .. }) = *because else {
+        panic!("{because}");
+    };
+    assert_eq!(group.run(1, texts.read_len()), Ok(4));
+}
+
+#[test]
+fn a_busy_leader_ends_a_call_that_is_split_with_what_was_done() {
+    let group = &mut Group::of(3, |config| {
+        config.max_keys = 10;
+        config.max_uncommitted_bytes = 400;
+    });
+    let (at, leader) = (group.follower(), group.leader());
+    let asked = group.ask(at, SCORES.set_all((0..1_000).map(|key| (key, key))).unwrap());
+    group.work_off_until(|group| group.map(at, &SCORES).len() >= 100);
+    // The leader is given more than it takes, before the next part can reach it.
+    let others: Vec<_> =
+        (0..20).map(|job| group.ask(leader, JOBS.push_all([job; 50]).unwrap())).collect();
+    let (ticket, reply) = group.reply(asked);
+    let redeemed = ticket.redeem_partial(reply);
+    let Ok(Redeemed::Partial { next, because, .. }) = redeemed else { panic!("{redeemed:?}") };
+    assert_eq!(because, Failure::NotExecuted(NotExecuted::Busy));
+    for other in others {
+        let answer = group.answer(other);
+        assert!(matches!(answer, Ok(()) | Err(Failure::NotExecuted(NotExecuted::Busy))));
+    }
+    assert_eq!(group.run(at, SCORES.read_len()), Ok(next), "none after it was begun");
+}
+
+#[test]
+fn a_collection_that_is_closed_in_the_middle_tells_how_far_the_call_came() {
+    let group = &mut split();
+    let asked = group.ask(1, SCORES.set_all((0..MANY).map(|key| (key, key))).unwrap());
+    group.work_off_until(|group| group.map(1, &SCORES).len() >= 10_000);
+    let closing = group.ask(1, SCORES.close());
+    let (ticket, reply) = group.reply(asked);
+    let redeemed = ticket.redeem_partial(reply);
+    let Ok(Redeemed::Partial { next, because, .. }) = redeemed else { panic!("{redeemed:?}") };
+    let closed = [Failure::Unknown(Unknown::Closed), Failure::NotExecuted(NotExecuted::Closed)];
+    assert!(closed.contains(&because), "{because}");
+    assert_eq!(group.answer(closing), Ok(()));
+    let len = group.run(2, SCORES.read_len()).unwrap();
+    assert!(len == next || len == next + 1_000, "{len} after {next}");
+}
+
+#[test]
+fn what_would_be_split_cannot_have_a_single_place_in_a_session() {
+    let group = &mut split();
+    let session = group.run(1, open_session()).unwrap();
+    let place = |call: hamok::Call<_>| call.in_session(session, Sequence::new(1), Sequence::new(1));
+    let call = place(SCORES.set_all((0..1_001).map(|key| (key, 0))).unwrap());
+    let too_many = NotExecuted::TooMany { count: 1_001, limit: 1_000 };
+    assert_eq!(group.run(1, call), Err(Failure::NotExecuted(too_many)));
+    let call = place(SCORES.set_all((0..1_000).map(|key| (key, 0))).unwrap());
+    assert_eq!(group.run(1, call), Ok(vec![]));
+}
+
+#[test]
+fn a_key_that_is_named_twice_is_changed_and_reported_twice() {
+    let group = &mut Group::of(3, |_| {});
+    let set = SCORES.set_all([(1, 1), (1, 2), (2, 0), (1, 2)]).unwrap();
+    assert_eq!(group.run(1, set), Ok(vec![(1, 1), (1, 2)]));
+    assert_eq!(group.run(1, SCORES.remove_all([2, 1, 2]).unwrap()), Ok(vec![(2, 0), (1, 2)]));
+    group.sync();
+    let events: Vec<_> =
+        group.take_changes(2).iter().map(|change| SCORES.event(change).unwrap().unwrap()).collect();
+    use MapEvent::{Insert, Remove, Update};
+    let expected = [
+        Insert { key: 1, value: 1 },
+        Update { key: 1, old: 1, new: 2 },
+        Insert { key: 2, value: 0 },
+        Update { key: 1, old: 2, new: 2 },
+        Remove { key: 2, value: 0 },
+        Remove { key: 1, value: 2 },
+    ];
+    assert_eq!(events, expected);
+    let record: Record<Nothing> = Record::new("record");
+    let field: Field<u8> = Field::new("field");
+    assert_eq!(group.run(1, record.set(&field, &1).unwrap()), Ok(None));
+}
