@@ -8,6 +8,7 @@ extern crate std;
 mod bytes;
 mod codec;
 mod config;
+mod delivery;
 mod event;
 mod frame;
 mod handle;

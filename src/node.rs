@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
+use crate::delivery::Inboxes;
 use crate::handle::{Collection, Map, MapView};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
@@ -22,6 +23,7 @@ pub struct Node {
     raft: Raft,
     requests: Requests,
     state: StateMachine,
+    inboxes: Inboxes,
     now: u64,
     /// Ticks that were fed and have not passed yet.
     owed_ticks: u64,
@@ -86,6 +88,7 @@ impl Node {
         Self {
             requests: Requests::new(config, raft.identity()),
             state: StateMachine::new(config),
+            inboxes: Inboxes::new(config),
             raft,
             now: 0,
             owed_ticks: 0,
@@ -215,6 +218,9 @@ impl Node {
         for notice in self.raft.take_notices() {
             self.requests.on_notice(notice, &self.raft, self.now);
         }
+        for parcel in self.raft.take_parcels() {
+            self.inboxes.receive(parcel, &mut self.raft, &self.state, &mut self.requests);
+        }
     }
 
     fn load(&self) -> Load {
@@ -234,6 +240,7 @@ impl Node {
             snapshot_bytes: self.raft.snapshot_bytes() + self.state.taking_bytes(),
             incoming_bytes: self.raft.incoming_bytes(),
             sessions: self.state.store().sessions(),
+            offered_events: self.requests.offered_events(),
         }
     }
 
@@ -241,6 +248,10 @@ impl Node {
         let mut counters = *self.raft.counters();
         counters.duplicates_suppressed = self.state.duplicates();
         counters.refused_busy += self.requests.refused_busy();
+        let tally = self.requests.tally();
+        counters.events_published = tally.published;
+        counters.events_delivered = tally.delivered + self.inboxes.delivered();
+        counters.events_acknowledged = tally.acknowledged;
         counters
     }
 }
