@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
 use crate::delivery::Inboxes;
-use crate::handle::{Collection, Map, MapView};
+use crate::handle::{Collection, Emitter, EmitterView, Map, MapView};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
 use crate::requests::Requests;
@@ -164,6 +164,13 @@ impl Node {
     #[must_use]
     pub fn map<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
         MapView::new(self.state.store().collection(map.name()))
+    }
+
+    /// What this node has applied of an emitter's subscriptions: a local read, which may lag behind the
+    /// group.
+    #[must_use]
+    pub fn emitter<E, M, C>(&self, emitter: &Emitter<E, M, C>) -> EmitterView<'_, E, M, C> {
+        EmitterView::new(self.state.store(), emitter.name())
     }
 
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once

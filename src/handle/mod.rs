@@ -8,9 +8,13 @@
 mod codec;
 mod coding;
 mod collection;
+mod emitter;
+mod emitter_view;
 mod group;
 mod map;
 mod map_view;
+#[cfg(test)]
+mod testing;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -22,6 +26,8 @@ use crate::types::{Sequence, SessionId, Ticks};
 
 pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
 pub use self::collection::Collection;
+pub use self::emitter::{Delivered, Emitted, Emitter, EmitterEvent};
+pub use self::emitter_view::EmitterView;
 pub use self::group::{change_members, join, leave, transfer_leadership};
 pub use self::map::{Map, MapEvent};
 pub use self::map_view::{MapView, ViewError};

@@ -51,7 +51,7 @@ pub(crate) use self::command::{
     Operation, Query, QueueCommand, QueueQuery, RecordCommand, RecordQuery, RemoteCommand,
     SubscriptionChange,
 };
-pub(crate) use self::emitter::Subscription;
+pub(crate) use self::emitter::{Subscription, subscribers};
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
