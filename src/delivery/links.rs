@@ -175,3 +175,112 @@ impl Offer {
         Parcel::Publish { emitter, event, payload, sequence, lowest, as_of }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+
+    use super::*;
+    use crate::config::Birth;
+    use crate::types::{Incarnation, NodeId};
+
+    fn peer(id: u64) -> Peer {
+        Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) }
+    }
+
+    fn offer(bytes: usize) -> Offer {
+        let (event, payload) = (Bytes::default(), Bytes::from(alloc::vec![b'x'; bytes]));
+        Offer { emitter: Name::new("e").expect("short"), event, payload, as_of: Index::new(7) }
+    }
+
+    fn links(messages: u64, bytes: u64) -> Links<&'static str> {
+        let mut config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+        config.max_inflight_messages = messages;
+        config.max_inflight_bytes = bytes;
+        Links::new(&config)
+    }
+
+    /// What is sent: receiver, number and lowest number of each parcel.
+    fn due(links: &mut Links<&'static str>) -> String {
+        let parcels = links.take_due().into_iter().map(|(to, parcel)| match parcel {
+            Parcel::Publish { sequence, lowest, .. } => {
+                alloc::format!("{}:{sequence}/{lowest}", to.id)
+            }
+            other => panic!("{other} is not due"),
+        });
+        parcels.collect::<Vec<_>>().join(" ")
+    }
+
+    fn sequence(number: u64) -> Sequence {
+        Sequence::new(number)
+    }
+
+    #[test]
+    fn each_receiver_has_its_own_numbers() {
+        let mut links = links(8, 100);
+        let offered = [1, 2, 1].map(|id| links.offer(peer(id), "a", offer(1)).to_string());
+        assert_eq!(offered, ["0", "0", "1"]);
+        assert_eq!(due(&mut links), "n1:0/0 n1:1/0 n2:0/0");
+        assert_eq!((due(&mut links), links.len()), (String::new(), 3));
+    }
+
+    #[test]
+    fn no_more_than_the_window_is_sent_and_the_rest_when_it_moves() {
+        let cases = [(2, 100, 1), (9, 8, 4), (9, 3, 4)];
+        let sent = ["n2:0/0 n2:1/0", "n2:0/0 n2:1/0", "n2:0/0"];
+        let then = ["n2:2/1", "n2:2/1", "n2:1/1"];
+        for (at, (messages, bytes, size)) in cases.into_iter().enumerate() {
+            let mut links = links(messages, bytes);
+            for by in ["a", "b", "c", "d"] {
+                links.offer(peer(2), by, offer(size));
+            }
+            assert_eq!(due(&mut links), sent[at], "{messages} messages, {bytes} bytes");
+            assert_eq!(links.withdraw(peer(2), sequence(0)), Some("a"));
+            assert_eq!(due(&mut links), then[at], "{messages} messages, {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn only_what_was_sent_is_sent_again() {
+        let mut links = links(2, 100);
+        for by in ["a", "b", "c"] {
+            links.offer(peer(2), by, offer(1));
+        }
+        assert_eq!(due(&mut links), "n2:0/0 n2:1/0");
+        links.repeat(peer(2), sequence(1));
+        links.repeat(peer(2), sequence(2));
+        assert_eq!(due(&mut links), "n2:1/0");
+        links.on_peer_started(peer(2));
+        assert_eq!(due(&mut links), "n2:0/0 n2:1/0");
+        links.on_peer_started(peer(3));
+        assert_eq!(due(&mut links), "");
+    }
+
+    #[test]
+    fn an_answer_counts_once_and_out_of_turn() {
+        let mut links = links(8, 100);
+        for by in ["a", "b"] {
+            links.offer(peer(2), by, offer(1));
+        }
+        due(&mut links);
+        assert_eq!(links.withdraw(peer(2), sequence(1)), Some("b"));
+        assert_eq!(links.withdraw(peer(2), sequence(1)), None);
+        assert_eq!(links.withdraw(peer(3), sequence(0)), None);
+        links.offer(peer(2), "c", offer(1));
+        assert_eq!(due(&mut links), "n2:2/0");
+    }
+
+    #[test]
+    fn a_number_is_never_used_again() {
+        let mut links = links(8, 100);
+        for to in [2, 2, 3] {
+            links.offer(peer(to), "a", offer(1));
+        }
+        for (to, number) in [(2, 0), (2, 1), (3, 0)] {
+            links.withdraw(peer(to), sequence(number));
+        }
+        assert_eq!(links.len(), 0);
+        links.offer(peer(3), "b", offer(1));
+        assert_eq!(due(&mut links), "n3:2/2");
+    }
+}

@@ -362,3 +362,218 @@ fn emitted<E, C: Codec<E>>(emission: &Emission) -> Result<Emitted<E>, ValueError
         from: emission.from.peer.id,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::super::testing::{Group, text as string};
+    use super::*;
+    use crate::store::CollectionRef;
+    use crate::types::{Identity, Incarnation, Life, Peer, RequestId, Ticks};
+    use crate::{Birth, Config, Event, Input, Map, Node, NotExecuted, Output, Reply, ViewError};
+
+    const CHAT: Emitter<String, u8> = Emitter::new("chat");
+
+    fn node() -> Node {
+        let mut config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+        config.max_entry_bytes = 100;
+        Node::new(config).expect("a valid configuration")
+    }
+
+    /// Runs a group of one until it answers. The result, and what was emitted by then.
+    fn ask<R>(node: &mut Node, call: Call<R>) -> (Result<R, Failure>, Vec<Emission>) {
+        let (request, ticket) = call.into_parts();
+        let mut emissions = Vec::new();
+        let mut reply = None;
+        let mut outputs = node.step(Input::Request(RequestId::new(1), request));
+        loop {
+            let mut next = Vec::new();
+            for output in outputs {
+                match output {
+                    Output::Persist(write) => next.extend(node.step(Input::Persisted(write.id()))),
+                    Output::Reply(answered) => reply = Some(answered),
+                    Output::Event(Event::Emitted(emission)) => emissions.push(emission),
+                    Output::Send(_) | Output::Event(_) | Output::Remote(_) => {}
+                }
+            }
+            if let Some(reply) = reply.take() {
+                return (ticket.redeem(reply), emissions);
+            }
+            next.extend(node.step(Input::Tick(Ticks::new(1))));
+            outputs = next;
+        }
+    }
+
+    fn said(payload: &str) -> Emitted<String> {
+        Emitted { event: string("said"), payload: string(payload), from: NodeId::new(1) }
+    }
+
+    #[test]
+    fn every_method_about_subscriptions_has_its_typed_result() {
+        let group = &mut Group::new();
+        assert_eq!(group.run(CHAT.has_subscribers("said")), Ok(false));
+        assert_eq!(group.run(CHAT.subscribe("said", &1).unwrap()), Ok(true));
+        assert_eq!(group.run(CHAT.subscribe("said", &2).unwrap()), Ok(false));
+        assert_eq!(group.run(CHAT.update_metadata("said", &3, &1).unwrap()), Ok(false));
+        assert_eq!(group.run(CHAT.update_metadata("said", &3, &2).unwrap()), Ok(true));
+        assert_eq!(group.run(CHAT.update_metadata("left", &3, &2).unwrap()), Ok(false));
+        assert_eq!(group.run(CHAT.has_subscribers("said")), Ok(true));
+        assert_eq!(group.run(CHAT.unsubscribe("left")), Ok(false));
+        assert_eq!(group.run(CHAT.unsubscribe("said")), Ok(true));
+        assert_eq!(group.run(CHAT.subscribe("", &0).unwrap()), Ok(true));
+        assert_eq!(group.run(CHAT.subscribe("left", &0).unwrap()), Ok(true));
+        assert_eq!(group.run(CHAT.clear()), Ok(2));
+        assert_eq!(group.run(CHAT.clear()), Ok(0));
+        assert_eq!(group.run(CHAT.ready()), Ok(()));
+        assert_eq!(group.collection("chat").map(CollectionRef::kind), Some(CHAT.kind()));
+        assert_eq!(group.run(CHAT.drop_collection()), Ok(true));
+    }
+
+    #[test]
+    fn changes_are_typed_and_told_apart_by_name() {
+        let group = &mut Group::new();
+        let other: Emitter<String, u8> = Emitter::named(string("other")).unwrap();
+        let events = |group: &Group| -> Vec<EmitterEvent<u8>> {
+            assert!(group.changes.iter().all(|change| other.event(change).is_none()));
+            group.changes.iter().map(|change| CHAT.event(change).unwrap().unwrap()).collect()
+        };
+        let (said, node) = (|| string("said"), Group::MEMBER.id);
+        group.run(CHAT.subscribe("said", &1).unwrap()).unwrap();
+        let subscribed = EmitterEvent::Subscribed { event: said(), node, metadata: 1 };
+        assert_eq!(events(group), [subscribed]);
+        group.run(CHAT.subscribe("said", &1).unwrap()).unwrap();
+        let updated = EmitterEvent::MetadataUpdated { event: said(), node, old: 1, new: 1 };
+        assert_eq!(events(group), [updated]);
+        group.run(CHAT.unsubscribe("said")).unwrap();
+        let unsubscribed = EmitterEvent::Unsubscribed { event: said(), node, metadata: 1 };
+        assert_eq!(events(group), [unsubscribed]);
+        group.run(CHAT.drop_collection()).unwrap();
+        assert_eq!(events(group), [EmitterEvent::Dropped]);
+        let map: Map<u8, u8> = Map::new("chat");
+        group.run(map.set(&1, &2).unwrap()).unwrap();
+        assert!(CHAT.event(&group.changes[0]).is_none());
+    }
+
+    #[test]
+    fn the_view_reads_what_is_subscribed_in_the_order_it_came() {
+        let mut node = node();
+        assert!(node.emitter(&CHAT).is_empty());
+        for event in ["said", "left", ""] {
+            ask(&mut node, CHAT.subscribe(event, &7).unwrap()).0.unwrap();
+        }
+        let view = node.emitter(&CHAT);
+        let subscriptions: Result<Vec<_>, _> = view.subscriptions().collect();
+        let one = NodeId::new(1);
+        let expected = ["said", "left", ""].map(|event| (string(event), one, 7));
+        assert_eq!(subscriptions, Ok(expected.to_vec()));
+        assert_eq!((view.len(), view.is_empty()), (3, false));
+        assert_eq!(view.subscribers("left"), vec![one]);
+        assert_eq!(view.subscribers("right"), vec![]);
+        let wide: Emitter<String, u64> = Emitter::new("chat");
+        assert_eq!(node.emitter(&wide).subscriptions().next(), Some(Ok((string("said"), one, 7))));
+        let text: Emitter<String, String> = Emitter::new("chat");
+        let error = ValueError::Malformed;
+        assert_eq!(node.emitter(&text).subscriptions().next(), Some(Err(error)));
+    }
+
+    #[test]
+    fn a_name_of_another_kind_is_refused_and_reads_as_empty() {
+        let mut node = node();
+        let map: Map<u8, u8> = Map::new("chat");
+        assert_eq!(ask(&mut node, map.set(&1, &2).unwrap()).0, Ok(None));
+        let view = node.emitter(&CHAT);
+        assert_eq!((view.len(), view.subscribers("said")), (0, vec![]));
+        assert_eq!(view.subscriptions().count(), 0);
+        let is = CollectionKind::Map;
+        let refused = Failure::Refused(crate::Refusal::WrongKind { is });
+        let asked = ask(&mut node, CHAT.publish("said", &string("a")).unwrap());
+        assert_eq!(asked, (Err(refused.clone()), vec![]));
+        assert_eq!(ask(&mut node, CHAT.notify("said", &string("a")).unwrap()).0, Err(refused));
+        assert_eq!(node.map(&map).get(&1), Ok::<_, ViewError>(Some(2)));
+    }
+
+    #[test]
+    fn a_node_that_subscribed_hears_itself() {
+        let mut node = node();
+        let (one, hello) = (NodeId::new(1), string("hello"));
+        let nobody = Delivered { received: vec![], unanswered: vec![] };
+        let asked = ask(&mut node, CHAT.publish("said", &hello).unwrap());
+        assert_eq!(asked, (Ok(nobody.clone()), vec![]));
+        assert_eq!(ask(&mut node, CHAT.notify("said", &hello).unwrap()), (Ok(0), vec![]));
+        ask(&mut node, CHAT.subscribe("said", &7).unwrap()).0.unwrap();
+
+        let (delivered, emissions) = ask(&mut node, CHAT.publish("said", &hello).unwrap());
+        assert_eq!(delivered, Ok(Delivered { received: vec![one], unanswered: vec![] }));
+        let emitted: Vec<_> = emissions.iter().map(|it| CHAT.emitted(it).unwrap()).collect();
+        assert_eq!(emitted, [Ok(said("hello"))]);
+        let (count, emissions) = ask(&mut node, CHAT.notify("said", &hello).unwrap());
+        assert_eq!((count, emissions.len()), (Ok(1), 1));
+
+        let counters = node.status().counters;
+        assert_eq!((counters.events_published, counters.events_delivered), (4, 2));
+        assert_eq!(counters.events_acknowledged, 0);
+        assert_eq!(node.status().load.offered_events, 0);
+        assert_eq!(ask(&mut node, CHAT.close()).0, Ok(()));
+        let asked = ask(&mut node, CHAT.publish("said", &hello).unwrap()).0;
+        assert_eq!(asked, Err(Failure::NotExecuted(NotExecuted::Closed)));
+        assert_eq!(ask(&mut node, CHAT.reopen()).0, Ok(()));
+        assert_eq!(ask(&mut node, CHAT.unsubscribe("said")).0, Ok(true));
+        assert_eq!(ask(&mut node, CHAT.publish("said", &hello).unwrap()), (Ok(nobody), vec![]));
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_sent() {
+        let mut node = node();
+        let call = |length: usize| CHAT.publish("said", &"x".repeat(length)).unwrap();
+        assert!(ask(&mut node, call(95)).0.is_ok());
+        let too_large = NotExecuted::TooLarge { bytes: 101, limit: 100 };
+        assert_eq!(ask(&mut node, call(96)).0, Err(Failure::NotExecuted(too_large)));
+        let notify = CHAT.notify("said", &"x".repeat(96)).unwrap();
+        assert_eq!(ask(&mut node, notify).0, Err(Failure::NotExecuted(too_large)));
+    }
+
+    #[test]
+    fn without_a_group_nothing_is_published() {
+        let birth = Birth::Join { contacts: vec![NodeId::new(9)], voter: true };
+        let config = Config::new(NodeId::new(1), Incarnation::new(1), birth);
+        let mut node = Node::new(config).expect("a valid configuration");
+        let no_group = Failure::NotExecuted(NotExecuted::NoGroup);
+        let call = CHAT.publish("said", &string("a")).unwrap();
+        assert_eq!(ask(&mut node, call).0, Err(no_group.clone()));
+        let call = CHAT.notify("said", &string("a")).unwrap();
+        assert_eq!(ask(&mut node, call).0, Err(no_group));
+    }
+
+    #[test]
+    fn what_does_not_decode_is_an_error_of_the_reader() {
+        let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) };
+        let emission = |event: &[u8], payload: &[u8]| Emission {
+            emitter: CHAT.label().stored(),
+            event: event.into(),
+            payload: payload.into(),
+            from: Identity { peer, life: Life::FIRST },
+        };
+        let cases = [
+            (emission(b"said", &[1, b'a']), Ok(said("a"))),
+            (emission(b"said", &[2, b'a']), Err(ValueError::Malformed)),
+            (emission(b"said", &[1, b'a', 0]), Err(ValueError::LeftOver { bytes: 1 })),
+            (emission(b"\xff", &[1, b'a']), Err(ValueError::Malformed)),
+        ];
+        for (emission, emitted) in cases {
+            assert_eq!(CHAT.emitted(&emission), Some(emitted), "{emission}");
+        }
+        let other: Emitter<String> = Emitter::new("other");
+        assert_eq!(other.emitted(&emission(b"said", &[1, b'a'])), None);
+    }
+
+    #[test]
+    fn a_reply_to_something_else_is_recognised() {
+        let (_, ticket) = CHAT.publish("said", &string("a")).unwrap().into_parts();
+        let index = crate::Index::new(3);
+        let answer = Answer(crate::store::Content::Flag(true));
+        let outcome = crate::Outcome::Done { index, answer };
+        let reply = Reply { id: RequestId::new(1), outcome };
+        assert_eq!(ticket.redeem(reply), Err(Failure::WrongReply));
+    }
+}
