@@ -50,7 +50,7 @@ impl fmt::Display for Parcel {
             }
             Self::PublishReply { sequence, delivered: true } => write!(f, "#{sequence} delivered"),
             Self::PublishReply { sequence, delivered: false } => {
-                write!(f, "#{sequence} not subscribed")
+                write!(f, "#{sequence} declined")
             }
             Self::Notify { emitter, event, payload, number, as_of } => {
                 write!(f, "#{number}: {emitter:?} {event} {payload} as of {as_of}")

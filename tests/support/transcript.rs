@@ -46,7 +46,11 @@ impl Transcript {
             }
             Output::Reply(_) if shown("replies") => self.note(format!("{node}: {output}")),
             Output::Persist(_) if shown("persists") => self.note(format!("{node}: {output}")),
-            Output::Send(_) | Output::Event(_) | Output::Reply(_) | Output::Persist(_) => {}
+            Output::Send(_)
+            | Output::Event(_)
+            | Output::Reply(_)
+            | Output::Persist(_)
+            | Output::Remote(_) => {}
         }
     }
 }
@@ -78,6 +82,7 @@ fn topic(event: &Event) -> &'static str {
         | Event::SessionExpired { .. }
         | Event::CommandUnreadable { .. }
         | Event::CommandTooNew { .. } => "changes",
+        Event::Emitted(_) => "emissions",
         Event::AppendRefused { .. } | Event::LogTruncated { .. } => "logs",
         Event::EnvelopeDropped { .. } => "drops",
         Event::PeerStarted { .. }
