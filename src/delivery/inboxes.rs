@@ -445,7 +445,7 @@ mod tests {
                     self.lives.1 += 1;
                     self.inboxes = Inboxes::new(&config());
                     self.delivered.clear();
-                    self.links.on_peer_started(self.receiver());
+                    self.links.on_peer_started(self.receiver(), 0);
                 }
                 Act::RestartSender => {
                     self.lives.0 += 1;

@@ -21,6 +21,8 @@ pub(crate) struct Links<A> {
     /// Above all numbers of links that are over: a receiver may remember them.
     unused: Sequence,
     next_notification: Sequence,
+    /// For members of which no life is known yet, since when.
+    held: BTreeMap<Peer, Vec<(u64, Parcel)>>,
 }
 
 /// An event and what it says, as it is sent to one after the other.
@@ -62,6 +64,7 @@ impl<A: Copy> Links<A> {
             due: BTreeSet::new(),
             unused: Sequence::new(0),
             next_notification: Sequence::new(0),
+            held: BTreeMap::new(),
         }
     }
 
@@ -84,12 +87,33 @@ impl<A: Copy> Links<A> {
         }
     }
 
-    /// A receiver runs anew, or was heard from for the first time: what was sent did not reach it.
-    pub(crate) fn on_peer_started(&mut self, peer: Peer) {
+    /// A receiver runs anew, or was heard from for the first time: what was sent did not reach it. What
+    /// was held for it goes, if that was not before `since`.
+    pub(crate) fn on_peer_started(&mut self, peer: Peer, since: u64) {
+        self.forget_held(since);
         if let Some(link) = self.links.get_mut(&peer) {
             link.sent_below = link.lowest();
-            self.due.insert(peer);
         }
+        self.due.insert(peer);
+    }
+
+    /// Holds a notification for a member that has just been asked who it is, as far as its window has
+    /// room; what was held before `since` is lost.
+    pub(crate) fn hold(&mut self, to: Peer, notification: Parcel, (since, now): (u64, u64)) {
+        self.forget_held(since);
+        let held = self.held.entry(to).or_default();
+        let bytes: u64 = held.iter().map(|(_, parcel)| parcel.size()).sum();
+        let has_room = (held.len() as u64) < self.window.messages && bytes < self.window.bytes;
+        if has_room {
+            held.push((now, notification));
+        }
+    }
+
+    fn forget_held(&mut self, since: u64) {
+        self.held.retain(|_, held| {
+            held.retain(|(at, _)| *at >= since);
+            !held.is_empty()
+        });
     }
 
     /// It is offered no more, be it answered for or not. Who offered it, if it was.
@@ -110,6 +134,8 @@ impl<A: Copy> Links<A> {
     pub(crate) fn take_due(&mut self) -> Vec<(Peer, Parcel)> {
         let mut parcels = Vec::new();
         while let Some(to) = self.due.pop_first() {
+            let held = self.held.remove(&to).unwrap_or_default();
+            parcels.extend(held.into_iter().map(|(_, parcel)| (to, parcel)));
             if let Some(link) = self.links.get_mut(&to) {
                 parcels.extend(link.take_due(self.window).into_iter().map(|parcel| (to, parcel)));
             }
@@ -202,11 +228,11 @@ mod tests {
 
     /// What is sent: receiver, number and lowest number of each parcel.
     fn due(links: &mut Links<&'static str>) -> String {
-        let parcels = links.take_due().into_iter().map(|(to, parcel)| match parcel {
+        let parcels = links.take_due().into_iter().map(|(to, parcel)| match &parcel {
             Parcel::Publish { sequence, lowest, .. } => {
                 alloc::format!("{}:{sequence}/{lowest}", to.id)
             }
-            other => panic!("{other} is not due"),
+            Parcel::PublishReply { .. } | Parcel::Notify { .. } => panic!("{parcel} is not due"),
         });
         parcels.collect::<Vec<_>>().join(" ")
     }
@@ -250,9 +276,9 @@ mod tests {
         links.repeat(peer(2), sequence(1));
         links.repeat(peer(2), sequence(2));
         assert_eq!(due(&mut links), "n2:1/0");
-        links.on_peer_started(peer(2));
+        links.on_peer_started(peer(2), 0);
         assert_eq!(due(&mut links), "n2:0/0 n2:1/0");
-        links.on_peer_started(peer(3));
+        links.on_peer_started(peer(3), 0);
         assert_eq!(due(&mut links), "");
     }
 
@@ -268,6 +294,28 @@ mod tests {
         assert_eq!(links.withdraw(peer(3), sequence(0)), None);
         links.offer(peer(2), "c", offer(1));
         assert_eq!(due(&mut links), "n2:2/0");
+    }
+
+    #[test]
+    fn a_notification_is_held_for_a_while_and_as_far_as_there_is_room() {
+        let held = |links: &mut Links<&'static str>, id| {
+            let taken = links.take_due().into_iter();
+            let taken = taken.filter(|(to, _)| *to == peer(id)).map(|(_, parcel)| parcel);
+            taken.map(|parcel| parcel.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let mut links = links(2, 100);
+        for (to, now) in [(2, 5), (2, 6), (2, 7), (3, 9)] {
+            let notification = links.notification(offer(0));
+            links.hold(peer(to), notification, (5, now));
+        }
+        assert_eq!(held(&mut links, 2), "", "nobody was heard from");
+        links.on_peer_started(peer(2), 6);
+        assert_eq!(held(&mut links, 2), r#"#1: "e" "" "" as of 7"#);
+        links.on_peer_started(peer(2), 6);
+        assert_eq!(held(&mut links, 2), "");
+        links.on_peer_started(peer(3), 10);
+        assert_eq!(held(&mut links, 3), "", "too late");
+        assert!(links.held.is_empty());
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! too early be sent again ([`Inboxes`]). It answers in the very step that hands the event to the
 //! application, so that nothing is acknowledged that was not handed over.
 //!
-//! What is *notified* is sent once; its numbers only keep copies and latecomers out.
+//! What is *notified* is sent once; its numbers only keep copies and latecomers out. For a member of
+//! which no life is known yet it is held, for as long as the answer to the question may take.
 //!
 //! # What a receiver may forget
 //!

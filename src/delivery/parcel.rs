@@ -29,6 +29,16 @@ pub(crate) enum Parcel {
 }
 
 impl Parcel {
+    /// How many bytes of names and payload it has.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Publish { event, payload, .. } | Self::Notify { event, payload, .. } => {
+                event.len_u64().saturating_add(payload.len_u64())
+            }
+            Self::PublishReply { .. } => 0,
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Publish { .. } => "Publish",

@@ -277,10 +277,10 @@ impl<E, M, C: Codec<E>> Emitter<E, M, C> {
     /// Sends an event to all who subscribed to it, once. The result is to how many, this node included,
     /// and comes at once.
     ///
-    /// Whether it arrives nobody tells: it is lost with the message that carries it, and on the way to a
-    /// member that this node has not heard from yet. What arrives was not there before, and is later than
-    /// all that was notified by this node and has arrived. It is not ordered among what is
-    /// [published](Emitter::publish). Limits as there. O(m log n) and one message to each.
+    /// Whether it arrives nobody tells: it is lost with the message that carries it. What arrives was not
+    /// there before, and is later than all that was notified by this node and has arrived. It is not
+    /// ordered among what is [published](Emitter::publish). Limits as there. O(m log n) and one message
+    /// to each.
     ///
     /// # Errors
     /// If the payload does not encode.

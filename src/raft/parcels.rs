@@ -9,6 +9,11 @@ use crate::event::DropReason;
 use crate::types::{Identity, Peer};
 
 impl Raft {
+    /// Whether a life of that member is known, to which can be spoken to.
+    pub(crate) fn has_heard_from(&self, peer: Peer) -> bool {
+        self.peers.run_of(peer).is_some()
+    }
+
     /// Sends a parcel to a member, in the run of it that was last heard from. Where there is none, the
     /// member is asked to say who it is, and the parcel is lost.
     pub(crate) fn send_parcel(&mut self, to: Peer, parcel: Parcel) {

@@ -10,6 +10,8 @@
 //! entry is committed where it stood. A truncation proves nothing, since a third node may still hold
 //! the entry and commit it. In all other cases the outcome is *unknown*.
 //!
+//! An event that is published goes to its subscribers and not to the leader ([`publishing`]).
+//!
 //! Each life of a node opens a session for its own requests when the first of them comes. If the
 //! group drops that session, whatever of it has not been applied by then never will be, and goes again
 //! in a new one.
@@ -223,7 +225,7 @@ impl Requests {
                 self.hand_over_again(now);
             }
             Notice::MembersChanged => self.on_members_changed(raft),
-            Notice::PeerStarted { peer } => self.links.on_peer_started(peer),
+            Notice::PeerStarted { peer } => self.on_peer_started(peer, now),
             Notice::TaskAnswered { number, outcome } => {
                 if let Some(ask) = self.numbers.remove(&number) {
                     self.on_task_answered(ask, outcome, now);

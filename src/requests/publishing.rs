@@ -65,7 +65,7 @@ impl Requests {
         if let Some(outcome) = self.publish_refusal(&publish, raft, store) {
             return self.finish(ask, outcome);
         }
-        self.publish(ask, publish, raft, store);
+        self.publish(ask, publish, (raft, store), now);
         self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
     }
 
@@ -84,7 +84,13 @@ impl Requests {
     }
 
     /// Sends an event to all who subscribed to it, by what this node has applied.
-    fn publish(&mut self, ask: Ask, publish: Publish, raft: &mut Raft, store: &Store) {
+    fn publish(
+        &mut self,
+        ask: Ask,
+        publish: Publish,
+        (raft, store): (&mut Raft, &Store),
+        now: u64,
+    ) {
         let Publish { emitter, event, payload, answered } = publish;
         let subscribers: Vec<Peer> = store.subscribers(&emitter, &event).collect();
         let offer = Offer { emitter, event, payload, as_of: self.applied };
@@ -96,7 +102,12 @@ impl Requests {
         let others = subscribers.iter().copied().filter(|peer| *peer != me);
         if !answered {
             for peer in others {
-                raft.send_parcel(peer, self.links.notification(offer.clone()));
+                let notification = self.links.notification(offer.clone());
+                if !raft.has_heard_from(peer) {
+                    let held = (self.since(now), now);
+                    self.links.hold(peer, notification.clone(), held);
+                }
+                raft.send_parcel(peer, notification);
             }
             let answer = Answer(Content::Count(subscribers.len() as u64));
             return self.finish(ask, Outcome::Done { index: self.applied, answer });
@@ -116,6 +127,16 @@ impl Requests {
         let Offer { emitter, event, payload, .. } = offer;
         let emission = Emission { emitter, event, payload, from: self.me };
         self.outputs.push(Output::Event(Event::Emitted(emission)));
+    }
+
+    /// A member was heard from in a life that was not known.
+    pub(super) fn on_peer_started(&mut self, peer: Peer, now: u64) {
+        self.links.on_peer_started(peer, self.since(now));
+    }
+
+    /// Since when what a member is asked for the first time may be answered yet.
+    fn since(&self, now: u64) -> u64 {
+        now.saturating_sub(self.limits.retry)
     }
 
     /// A subscriber answered, perhaps not for the first time.
