@@ -4,7 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
-use crate::handle::{Collection, Map, MapView, Queue, QueueView, Record, RecordView};
+use crate::delivery::Inboxes;
+use crate::handle::{
+    Collection, Emitter, EmitterView, Map, MapView, Queue, QueueView, Record, RecordView,
+};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
 use crate::requests::Requests;
@@ -23,6 +26,7 @@ pub struct Node {
     raft: Raft,
     requests: Requests,
     state: StateMachine,
+    inboxes: Inboxes,
     now: u64,
     /// Ticks that were fed and have not passed yet.
     owed_ticks: u64,
@@ -87,6 +91,7 @@ impl Node {
         Self {
             requests: Requests::new(config, raft.identity()),
             state: StateMachine::new(config),
+            inboxes: Inboxes::new(config),
             raft,
             now: 0,
             owed_ticks: 0,
@@ -194,6 +199,13 @@ impl Node {
         self.state.store().collection(name).map(CollectionRef::kind)
     }
 
+    /// What this node has applied of an emitter's subscriptions: a local read, which may lag behind the
+    /// group.
+    #[must_use]
+    pub fn emitter<E, M, C>(&self, emitter: &Emitter<E, M, C>) -> EmitterView<'_, E, M, C> {
+        EmitterView::new(self.state.store(), emitter.name())
+    }
+
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once
     /// they have woken the node often, the rest waits.
     fn tick(&mut self, ticks: Ticks) -> Vec<Output> {
@@ -246,6 +258,9 @@ impl Node {
         for notice in self.raft.take_notices() {
             self.requests.on_notice(notice, &self.raft, self.now);
         }
+        for parcel in self.raft.take_parcels() {
+            self.inboxes.receive(parcel, &mut self.raft, &self.state, &mut self.requests);
+        }
     }
 
     fn load(&self) -> Load {
@@ -265,6 +280,7 @@ impl Node {
             snapshot_bytes: self.raft.snapshot_bytes() + self.state.taking_bytes(),
             incoming_bytes: self.raft.incoming_bytes(),
             sessions: self.state.store().sessions(),
+            offered_events: self.requests.offered_events(),
         }
     }
 
@@ -272,6 +288,10 @@ impl Node {
         let mut counters = *self.raft.counters();
         counters.duplicates_suppressed = self.state.duplicates();
         counters.refused_busy += self.requests.refused_busy();
+        let tally = self.requests.tally();
+        counters.events_published = tally.published;
+        counters.events_delivered = tally.delivered + self.inboxes.delivered();
+        counters.events_acknowledged = tally.acknowledged;
         counters
     }
 }

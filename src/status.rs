@@ -126,6 +126,8 @@ pub struct Load {
     pub incoming_bytes: u64,
     /// Client sessions.
     pub sessions: u64,
+    /// Answers of other nodes that are waited for by those who publish events here.
+    pub offered_events: u64,
 }
 
 /// What has happened in this life of a node, counted.
@@ -174,4 +176,10 @@ pub struct Counters {
     pub transfers_begun: u64,
     /// Times that this came to nothing.
     pub transfers_failed: u64,
+    /// Events of emitters that this node sent to their subscribers, to be answered for or not.
+    pub events_published: u64,
+    /// Events of emitters that were handed to this node's application, its own included.
+    pub events_delivered: u64,
+    /// Answers of other nodes that an event of this node's was handed to their applications.
+    pub events_acknowledged: u64,
 }

@@ -190,7 +190,7 @@ impl Requests {
         }
         match &mut self.pending.get_mut(&ask)?.kind {
             Kind::Command { copies, .. } => Some(copies),
-            Kind::Read { .. } | Kind::Upkeep { .. } => None,
+            Kind::Read { .. } | Kind::Upkeep { .. } | Kind::Publish(_) => None,
         }
     }
 }

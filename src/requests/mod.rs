@@ -10,6 +10,8 @@
 //! entry is committed where it stood. A truncation proves nothing, since a third node may still hold
 //! the entry and commit it. In all other cases the outcome is *unknown*.
 //!
+//! An event that is published goes to its subscribers and not to the leader ([`publishing`]).
+//!
 //! Each life of a node opens a session for its own requests when the first of them comes. If the
 //! group drops that session, whatever of it has not been applied by then never will be, and goes again
 //! in a new one.
@@ -18,6 +20,7 @@ mod closing;
 mod copies;
 mod handing_over;
 mod own_session;
+mod publishing;
 mod queued;
 mod split;
 mod upkeep;
@@ -27,6 +30,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::delivery::Links;
 use crate::event::Event;
 use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, Upkeep, What};
 use crate::raft::{Notice, Raft};
@@ -34,6 +38,7 @@ use crate::store::{CollectionCommand, Effect, Name, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
+use publishing::Publishing;
 use split::{BulkLimits, Split};
 
 /// The requests of one life that have no reply yet.
@@ -55,6 +60,8 @@ pub(crate) struct Requests {
     readable: BTreeSet<(Index, Ask)>,
     /// Who waits for the operation of that index on a remote map.
     queued: BTreeSet<(Index, Ask)>,
+    /// What those who publish wait to be answered.
+    links: Links<Ask>,
     /// Collections that this node does not use.
     closed: BTreeSet<Name>,
     stopped: bool,
@@ -66,6 +73,7 @@ pub(crate) struct Requests {
     next_number: u64,
     outputs: Vec<Output>,
     refused_busy: u64,
+    tally: publishing::Tally,
 }
 
 /// A request in the order of its coming; 0 is the opening of this life's own session.
@@ -120,6 +128,7 @@ enum Kind {
         /// Who led when it was asked.
         led_by: Option<NodeId>,
     },
+    Publish(Publishing),
 }
 
 impl Requests {
@@ -143,6 +152,7 @@ impl Requests {
             standing: BTreeSet::new(),
             readable: BTreeSet::new(),
             queued: BTreeSet::new(),
+            links: Links::new(config),
             closed: BTreeSet::new(),
             stopped: false,
             unsent: BTreeSet::new(),
@@ -152,6 +162,7 @@ impl Requests {
             next_number: 1,
             outputs: Vec::new(),
             refused_busy: 0,
+            tally: publishing::Tally::default(),
         }
     }
 
@@ -197,7 +208,7 @@ impl Requests {
             What::Read(query) => Kind::Read { query, as_member: false, number: None, ready: None },
             What::Ready(query) => Kind::Read { query, as_member: true, number: None, ready: None },
             What::RemoteRead(read) => todo!("{read:?}"),
-            What::Publish(publish) => todo!("{publish:?}"),
+            What::Publish(publish) => Kind::Publish(Publishing::new(publish)),
             What::Upkeep(upkeep) => {
                 Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
             }
@@ -229,6 +240,7 @@ impl Requests {
                 self.hand_over_again(now);
             }
             Notice::MembersChanged => self.on_members_changed(raft),
+            Notice::PeerStarted { peer } => self.on_peer_started(peer, now),
             Notice::TaskAnswered { number, outcome } => {
                 if let Some(ask) = self.numbers.remove(&number) {
                     self.on_task_answered(ask, outcome, now);
@@ -326,8 +338,10 @@ impl Requests {
                 | None => {}
                 Some(Kind::Upkeep { .. }) => self.hand_over_upkeep(ask, raft, now),
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
+                Some(Kind::Publish(_)) => self.hand_over_publish(ask, raft, store, now),
             }
         }
+        self.send_offers(raft);
     }
 
     pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
@@ -358,11 +372,13 @@ impl Requests {
         let outcome = match &pending.kind {
             Kind::Command { copies: Copies::None, queued: None, .. }
             | Kind::Read { .. }
-            | Kind::Upkeep { number: None, doubtful: false, .. } => {
+            | Kind::Upkeep { number: None, doubtful: false, .. }
+            | Kind::Publish(Publishing { offered: false, .. }) => {
                 let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
                 Outcome::NotExecuted(because)
             }
             Kind::Command { .. } | Kind::Upkeep { .. } => Outcome::Unknown(Unknown::TimedOut),
+            Kind::Publish(publishing) => publishing.outcome(self.applied),
         };
         self.finish(ask, outcome);
     }
@@ -403,6 +419,7 @@ impl Requests {
             Kind::Upkeep { number, .. } => {
                 number.and_then(|number| self.numbers.remove(&number));
             }
+            Kind::Publish(publishing) => publishing.withdraw(&mut self.links),
         }
         Some(pending)
     }
@@ -481,13 +498,14 @@ impl Kind {
             Self::Command { bytes, .. } => *bytes,
             Self::Read { query, .. } => query.size(),
             Self::Upkeep { upkeep, .. } => upkeep.size(),
+            Self::Publish(publishing) => publishing.size(),
         }
     }
 
     fn place(&self) -> Option<Place> {
         match self {
             Self::Command { place, .. } => *place,
-            Self::Read { .. } | Self::Upkeep { .. } => None,
+            Self::Read { .. } | Self::Upkeep { .. } | Self::Publish(_) => None,
         }
     }
 }

@@ -61,7 +61,10 @@ impl Requests {
                     Kind::Command { own: true, copies, queued: None, .. } => {
                         *copies != Copies::None
                     }
-                    Kind::Command { .. } | Kind::Read { .. } | Kind::Upkeep { .. } => false,
+                    Kind::Command { .. }
+                    | Kind::Read { .. }
+                    | Kind::Upkeep { .. }
+                    | Kind::Publish(_) => false,
                 };
                 let doubtful: Vec<Ask> = self
                     .pending

@@ -53,7 +53,7 @@ pub(crate) use self::command::{
     SubscriptionChange,
 };
 pub(crate) use self::difference::{Comparison, Told};
-pub(crate) use self::emitter::Subscription;
+pub(crate) use self::emitter::{Subscription, subscribers};
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Event, Index, Map, MapEvent};
+use hamok::{Event, Field, Index, Map, MapEvent, Queue, QueueEvent, Record, RecordEvent};
 
 use super::events;
 use crate::history::{History, HistoryEvent, Model};
-use crate::linearizability::{Change, Effect, Effects, EntryChange};
+use crate::linearizability::{Change, Effect, Effects, EntryChange, QueueChange};
 use crate::observation::{SimTime, StepSeen};
 
 /// Collects every change, as the first node that applied it told it; whether the others tell the same
@@ -34,6 +34,17 @@ pub(super) struct Reported {
 #[derive(Debug)]
 pub(super) enum TypedChange {
     Map(MapEvent<String, String>),
+    Queue(QueueEvent<String>),
+    Record(FieldChange),
+}
+
+/// A change of a record whose fields hold text.
+#[derive(Debug)]
+pub(super) enum FieldChange {
+    Insert { field: String, value: String },
+    Update { field: String, old: String, new: String },
+    Remove { field: String, value: String },
+    Clear,
 }
 
 impl Journal {
@@ -57,7 +68,8 @@ impl Journal {
     /// If one does not read as a collection of text, of a kind that clients used under this name.
     pub(super) fn read(&self, history: &History) -> Result<Vec<Reported>, String> {
         let used = used(history);
-        let ours = self.changes.iter().filter_map(|(seen, change)| {
+        let told = self.changes.iter().filter(|(_, change)| !only_concludes(change));
+        let ours = told.filter_map(|(seen, change)| {
             let (name, models) = used.get_key_value(change.collection())?;
             Some((*seen, change, *name, models))
         });
@@ -104,6 +116,20 @@ impl TypedChange {
                 MapEvent::Clear => EntryChange::Clear,
                 _ => return None,
             }),
+            Self::Queue(event) => Change::Queue(match event {
+                QueueEvent::Add { value } => QueueChange::Add { value },
+                QueueEvent::Remove { value } => QueueChange::Remove { value },
+                QueueEvent::Clear => QueueChange::Clear,
+                _ => return None,
+            }),
+            Self::Record(change) => Change::Entry(match change {
+                FieldChange::Insert { field: key, value } => EntryChange::Insert { key, value },
+                FieldChange::Update { field: key, old, new } => {
+                    EntryChange::Update { key, old, new }
+                }
+                FieldChange::Remove { field: key, value } => EntryChange::Remove { key, value },
+                FieldChange::Clear => EntryChange::Clear,
+            }),
         })
     }
 }
@@ -126,10 +152,36 @@ fn typed(model: Model, change: &hamok::Change) -> Option<TypedChange> {
         Model::Map => {
             TypedChange::Map(Map::<String, String>::named(name).ok()?.event(change)?.ok()?)
         }
+        Model::Queue => TypedChange::Queue(Queue::<String>::named(name).ok()?.event(change)?.ok()?),
+        Model::Record => {
+            TypedChange::Record(FieldChange::of(Record::<()>::named(name).ok()?.event(change)?)?)
+        }
         // The simulator's clients do not use these.
-        Model::Queue | Model::Record | Model::RemoteMap => return None,
+        Model::RemoteMap => return None,
     };
     typed.change().is_some().then_some(typed)
+}
+
+impl FieldChange {
+    fn of(event: RecordEvent) -> Option<Self> {
+        let text = |bytes| Field::<String>::new("").decode(&bytes).ok();
+        Some(match event {
+            RecordEvent::Insert { field, value } => Self::Insert { field, value: text(value)? },
+            RecordEvent::Update { field, old, new } => {
+                Self::Update { field, old: text(old)?, new: text(new)? }
+            }
+            RecordEvent::Remove { field, value } => Self::Remove { field, value: text(value)? },
+            RecordEvent::Clear => Self::Clear,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a change only says what became of its queue by others of the same entry.
+fn only_concludes(change: &hamok::Change) -> bool {
+    let queue = Queue::<String>::named(change.collection().to_owned());
+    let event = queue.ok().and_then(|queue| queue.event(change));
+    matches!(event, Some(Ok(QueueEvent::NotEmpty | QueueEvent::Empty)))
 }
 
 #[cfg(test)]

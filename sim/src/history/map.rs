@@ -31,6 +31,27 @@ pub enum MapOperation {
     ReadLen,
 }
 impl MapOperation {
+    /// The method's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Set { .. } => "set",
+            Self::SetAll { .. } => "set_all",
+            Self::Insert { .. } => "insert",
+            Self::InsertAll { .. } => "insert_all",
+            Self::UpdateIf { .. } => "update_if",
+            Self::Remove { .. } => "remove",
+            Self::RemoveAll { .. } => "remove_all",
+            Self::RemoveIf { .. } => "remove_if",
+            Self::Delete { .. } => "delete",
+            Self::DeleteAll { .. } => "delete_all",
+            Self::Clear => "clear",
+            Self::Read { .. } => "read",
+            Self::ReadAll { .. } => "read_all",
+            Self::ReadLen => "read_len",
+        }
+    }
+
     /// Whether it only reads.
     #[must_use]
     pub const fn is_read(&self) -> bool {

@@ -63,6 +63,17 @@ impl Operation {
         }
     }
 
+    /// The kind of collection and the method, such as `queue.pop`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let method = match self {
+            Self::Map(operation) | Self::RemoteMap(operation) => operation.name(),
+            Self::Queue(operation) => operation.name(),
+            Self::Record(operation) => operation.name(),
+        };
+        format!("{}.{method}", self.model())
+    }
+
     /// Whether it only reads.
     #[must_use]
     pub const fn is_read(&self) -> bool {

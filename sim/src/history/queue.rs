@@ -37,6 +37,20 @@ pub enum QueueOperation {
 }
 
 impl QueueOperation {
+    /// The method's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "push",
+            Self::PushAll { .. } => "push_all",
+            Self::Pop => "pop",
+            Self::PopMany { .. } => "pop_many",
+            Self::Clear => "clear",
+            Self::ReadFront => "read_front",
+            Self::ReadLen => "read_len",
+        }
+    }
+
     /// Whether it only reads.
     #[must_use]
     pub const fn is_read(&self) -> bool {

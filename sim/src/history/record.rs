@@ -66,6 +66,22 @@ pub enum RecordOperation {
 }
 
 impl RecordOperation {
+    /// The method's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Set { .. } => "set",
+            Self::Insert { .. } => "insert",
+            Self::UpdateIf { .. } => "update_if",
+            Self::Delete { .. } => "delete",
+            Self::Clear => "clear",
+            Self::Read { .. } => "read",
+            Self::ReadInstance { .. } => "read_instance",
+            Self::InsertInstance { .. } => "insert_instance",
+            Self::UpdateInstanceIf { .. } => "update_instance_if",
+        }
+    }
+
     /// Whether it only reads.
     #[must_use]
     pub const fn is_read(&self) -> bool {

@@ -27,7 +27,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-pub(crate) use model::{Change, EntryChange};
+pub(crate) use model::{Change, EntryChange, QueueChange};
 pub use search::search;
 use search::search_calls;
 use witness::check_order;
