@@ -13,6 +13,7 @@ mod event;
 mod frame;
 mod handle;
 mod io;
+pub mod manual;
 mod node;
 mod raft;
 mod remote_call;
