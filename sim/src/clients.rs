@@ -13,6 +13,7 @@ use hamok::{
 use crate::draw::Stream;
 use crate::emitters::EmitterTasks;
 use crate::history::{CallId, CallOutcome, History};
+use crate::mirror::Mirrors;
 use crate::observation::Violation;
 use crate::operations::{Drawing, Drawn, Known, near};
 use crate::tally::Tally;
@@ -27,6 +28,7 @@ pub struct Clients {
     tally: Tally,
     objection: Option<Violation>,
     emitters: EmitterTasks,
+    mirrors: Mirrors,
 }
 
 #[derive(Debug)]
@@ -268,6 +270,7 @@ impl Workload for Clients {
             context.timer(number, THOUGHT, first);
         }
         self.emitters.on_start(context);
+        context.timer(OBSERVER, THOUGHT, COMPARISON);
     }
 
     fn on_reply(&mut self, context: &mut Context<'_>, client: u64, token: u64, reply: Reply) {
@@ -287,6 +290,10 @@ impl Workload for Clients {
         if let Some(node) = EmitterTasks::node_of(client) {
             return self.emitters.on_timer(context, (node, token), &mut self.tally);
         }
+        if client == OBSERVER {
+            self.mirrors.compare(context);
+            return context.timer(OBSERVER, THOUGHT, COMPARISON);
+        }
         match (&self.client(client).activity, token) {
             (Activity::Idle, THOUGHT) => self.begin(context, client),
             (Activity::Calling(call), RETRY) if call.latest == NONE => {
@@ -303,6 +310,7 @@ impl Workload for Clients {
 
     fn on_event(&mut self, context: &mut Context<'_>, node: NodeId, event: &Event) {
         self.emitters.on_event(context, node, event);
+        self.mirrors.on_event(context, node, event);
     }
 
     fn operations(&self) -> u64 {
@@ -322,6 +330,8 @@ impl Workload for Clients {
             self.give_up(context, number);
         }
         self.objection.take().map_or(Ok(()), Err)?;
+        self.mirrors.compare(context);
+        self.mirrors.verdict()?;
         self.emitters.on_end(context)
     }
 }
@@ -400,6 +410,9 @@ impl UnderWay {
     }
 }
 
+/// No client, but whoever compares what nodes hold with what they told, so often.
+const OBSERVER: u64 = 0;
+const COMPARISON: u64 = 3_100_000;
 /// Tokens of timers that belong to no request.
 const THOUGHT: u64 = 0;
 const RETRY: u64 = 1;

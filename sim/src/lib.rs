@@ -50,6 +50,7 @@ mod host;
 mod keeper;
 pub mod linearizability;
 mod lives;
+mod mirror;
 mod network;
 mod observation;
 mod operations;
