@@ -93,6 +93,7 @@ pub struct Knobs {
     pub max_reply_bytes: u64,
     pub session_lifetime_entries: u64,
     pub demote_after: Option<u64>,
+    pub report_differences: bool,
 }
 
 /// What the clients do.
@@ -116,6 +117,8 @@ pub struct Load {
     pub queues: u32,
     /// How many in a million are on records; the others are on maps.
     pub records: u32,
+    /// Whether a task beside each node subscribes to events and publishes some.
+    pub emitters: bool,
     /// How many in a million go without a session of the client's.
     pub sessionless: u32,
     /// How many in a million carry more than an entry may have.
@@ -297,6 +300,7 @@ impl Knobs {
             max_reply_bytes: defaults.sessions.max_reply_bytes,
             session_lifetime_entries: defaults.sessions.lifetime_entries,
             demote_after: None,
+            report_differences: true,
         }
     }
 
@@ -333,6 +337,7 @@ impl Knobs {
                 &[60, 300, 2_000],
             ),
             demote_after: None,
+            report_differences: true,
             election_timeout,
             heartbeat_interval: dice.between(1, (election_timeout / 3).max(1)),
             request_timeout: election_timeout * dice.between(2, 8),
@@ -348,6 +353,7 @@ impl Knobs {
             trailing_log_bytes: *dice.pick(&[0, 0, 1_000, self.trailing_log_bytes]),
             snapshot_part_bytes: *dice.pick(&[64, 64, 300, 2_000, self.snapshot_part_bytes]),
             demote_after: dice.chance(250_000).then(|| self.election_timeout * dice.between(3, 10)),
+            report_differences: dice.chance(700_000),
             ..self
         }
     }
@@ -370,6 +376,7 @@ impl Knobs {
         config.trailing_log_bytes = self.trailing_log_bytes;
         config.snapshot_part_bytes = self.snapshot_part_bytes;
         config.demote_after = self.demote_after.map(Ticks::new);
+        config.report_differences = self.report_differences;
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
         config.sessions.max_reply_bytes = self.max_reply_bytes;
@@ -388,6 +395,7 @@ impl Load {
             bulk: 100_000,
             queues: 250_000,
             records: 200_000,
+            emitters: true,
             sessionless: 100_000,
             oversized: 1_000,
             outside_window: 2_000,
@@ -409,6 +417,7 @@ impl Load {
             bulk: *dice.pick(&[0, 50_000, 150_000]),
             queues: *dice.pick(&[0, 150_000, 300_000, 500_000]),
             records: *dice.pick(&[0, 150_000, 300_000, 400_000]),
+            emitters: dice.chance(500_000),
             sessionless: *dice.pick(&[0, 50_000, 500_000]),
             oversized: *dice.pick(&[0, 2_000, 20_000]),
             outside_window: *dice.pick(&[0, 0, 10_000]),

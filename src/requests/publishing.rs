@@ -182,10 +182,12 @@ impl Publishing {
 
     /// What is known of it.
     pub(super) fn outcome(&self, applied: Index) -> Outcome {
-        let unanswered: BTreeSet<NodeId> = self.waiting.keys().map(|peer| peer.id).collect();
+        // A node that returned as a stranger may have subscribed while what it was is still a member.
+        let waited_for: BTreeSet<NodeId> = self.waiting.keys().map(|peer| peer.id).collect();
+        let unanswered = waited_for.difference(&self.received).copied();
         let content = Content::Delivered {
             received: self.received.iter().copied().collect(),
-            unanswered: unanswered.into_iter().collect(),
+            unanswered: unanswered.collect(),
         };
         Outcome::Done { index: applied, answer: Answer(content) }
     }
