@@ -136,7 +136,10 @@
 //! [`Export`](crate::Export): its bytes have a version and a checksum and say nothing of the group.
 //! `import` puts one in the place of all there is, by one command, atomically; sessions are kept. The export
 //! may be of another name, another group or another time, but not of
-//! [another kind](crate::ImportError). With events, it is told as a clearing and the coming in of each entry.
+//! [another kind](crate::ImportError). With events, it is told as a clearing and the coming in of each entry. An
+//! export larger than [`Config::max_entry_bytes`](crate::Config) is `NotExecuted::TooLarge`. A name that means
+//! nothing, or another kind, has an export without entries: ask [`Node::exists`](crate::Node::exists) where that
+//! matters.
 //! Emitters and remote maps have no exports: subscriptions belong to nodes, and the entries of a remote map
 //! are in its store.
 //!

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use hamok::{
-    Change, Collection, CollectionKind, Event, Failure, Field, Map, MapEvent, Queue, QueueEvent,
-    Record, RecordEvent, Refusal, ViewError, submit, sync,
+    Change, Collection, CollectionKind, Event, Failure, Field, Map, MapEvent, NodeId, Queue,
+    QueueEvent, Record, RecordEvent, Refusal, Sequence, ViewError, open_session, submit, sync,
 };
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +171,27 @@ fn each_value_of_a_queue_is_given_to_one_who_asks() {
     let given: Vec<u32> = popped.iter().copied().flatten().collect();
     assert_eq!(given.len(), 90);
     assert_eq!(given.into_iter().collect::<BTreeSet<_>>().len(), 90, "each once");
+}
+
+#[test]
+fn a_pop_asked_for_again_through_another_node_gives_the_same_value() {
+    let group = &mut plain();
+    group.run(1, JOBS.push_all(0..5).unwrap()).unwrap();
+    let session = group.run(1, open_session()).unwrap();
+    let pop = |number| JOBS.pop().in_session(session, Sequence::new(number), Sequence::new(number));
+    let (leader, follower) = (group.leader(), group.follower());
+    assert_eq!(group.run(leader, pop(1)), Ok(Some(0)));
+    group.cut_off(leader);
+    group.run_until(|group| {
+        let status = group.node(follower).status();
+        status.ready && status.leader != Some(NodeId::new(leader))
+    });
+    assert_eq!(group.run(follower, pop(1)), Ok(Some(0)), "under another leader");
+    assert_eq!(group.run(follower, pop(2)), Ok(Some(1)));
+    group.heal();
+    group.sync();
+    assert_eq!(group.run(leader, pop(2)), Ok(Some(1)));
+    assert_eq!(group.run(leader, JOBS.read_len()), Ok(3));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Copies, initial contents, closing and stopping, and nodes that come late or fall behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use hamok::{
-    Birth, Change, Collection, CollectionKind, Event, Export, Failure, Field, ImportError, Map,
-    MapEvent, NodeId, NotExecuted, Queue, QueueEvent, Record, RecordEvent, Ticks, ready, stop,
-    sync,
+    Birth, Change, Collection, CollectionKind, Config, Event, Export, Failure, Field, ImportError,
+    Incarnation, Input, Map, MapEvent, Node, NodeId, NotExecuted, Output, Queue, QueueEvent,
+    Record, RecordEvent, RequestId, Stored, Ticks, ready, stop, sync,
 };
 use serde::{Deserialize, Serialize};
 
@@ -239,6 +239,75 @@ fn a_node_without_its_group_says_what_became_of_its_requests() {
     let read = group.ask(at, SCORES.read_len().with_timeout(timeout));
     assert_eq!(group.answer(read), Err(Failure::NotExecuted(NotExecuted::NoLeader)));
     assert_eq!(group.map(at, &SCORES).len(), 3, "local reads go on");
+}
+
+/// Steps a node that is alone, and the disk it writes to, until that holds.
+fn alone(
+    node: &mut Node,
+    stored: &mut Stored,
+    first: Input,
+    holds: impl Fn(&Node) -> bool,
+) -> Vec<Event> {
+    let mut inputs = VecDeque::from([first]);
+    let mut events = Vec::new();
+    while !holds(node) || !inputs.is_empty() || node.idle_ticks() == Ticks::ZERO {
+        let left_over = u64::from(node.idle_ticks() > Ticks::ZERO);
+        let next = inputs.pop_front().unwrap_or(Input::Tick(Ticks::new(left_over)));
+        for output in node.step(next) {
+            match output {
+                Output::Persist(write) => {
+                    inputs.push_back(Input::Persisted(write.id()));
+                    stored.apply(&write).expect("they follow each other");
+                }
+                Output::Event(event) => events.push(event),
+                Output::Send(_) | Output::Reply(_) | Output::Remote(_) => {}
+            }
+        }
+    }
+    events
+}
+
+#[test]
+fn a_restored_node_stands_at_its_snapshot_and_tells_again_what_came_after() {
+    let mut config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+    (config.max_log_entries, config.trailing_log_bytes) = (10, 0);
+    let mut node = Node::new(config.clone()).unwrap();
+    let mut stored = Stored::new();
+    let set = |value: u32| {
+        let (request, _) = SCORES.set(&"a".into(), &value).unwrap().into_parts();
+        Input::Request(RequestId::new(u64::from(value)), request)
+    };
+    let holds = |value| move |node: &Node| node.map(&SCORES).get(&"a".into()) == Ok(Some(value));
+    let told: Vec<Event> = (1..=25)
+        .flat_map(|value| alone(&mut node, &mut stored, set(value), holds(value)))
+        .collect();
+    let changes = |told: &[Event]| -> Vec<Change> {
+        let change = |event: &Event| match event {
+            Event::Changed(change) => Some(change.clone()),
+            _ => None,
+        };
+        told.iter().filter_map(change).collect()
+    };
+    let snapshot = node.status().snapshot.index;
+    assert_eq!(changes(&told).len(), 25);
+
+    let mut node = Node::restore(config, stored.clone()).unwrap();
+    // Nothing is confirmed yet, so this node can know nothing of what is committed.
+    let mut first = node.step(Input::Tick(Ticks::ZERO));
+    while node.idle_ticks() == Ticks::ZERO {
+        first.extend(node.step(Input::Tick(Ticks::ZERO)));
+    }
+    let is_restored = Event::Restored { index: snapshot, collection: "scores".into() };
+    assert_eq!(first.iter().filter(|it| **it == Output::Event(is_restored.clone())).count(), 1);
+    assert_eq!((node.status().applied, node.status().ready), (snapshot, false));
+    assert!(node.map(&SCORES).get(&"a".into()).unwrap().unwrap() < 25);
+    let Output::Persist(write) = &first[0] else { panic!("{first:?}") };
+    stored.apply(write).unwrap();
+    let confirmed = Input::Persisted(write.id());
+    let again = alone(&mut node, &mut stored, confirmed, |node| node.status().ready);
+    assert_eq!(node.map(&SCORES).get(&"a".into()), Ok(Some(25)));
+    let after = changes(&told).into_iter().filter(|change| change.index() > snapshot);
+    assert!(changes(&again).into_iter().eq(after), "the same, in a new life");
 }
 
 /// A group of which one node fell behind and was sent a snapshot, and what that node told meanwhile.
