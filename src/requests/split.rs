@@ -230,24 +230,27 @@ fn cut_remote(operation: &mut RemoteOperation, length: usize) -> Option<RemoteOp
     })
 }
 
-/// The answer to two commands together. They are of one kind, as their commands are.
+/// The answer to two commands together. They are of one kind, as their commands are. What is there before
+/// is only added to, so that many parts cost no more than they have.
 fn merge(before: Content, after: Content) -> Content {
     use RemoteAnswer::{Flags, Values};
     use RemoteOutcome::Done;
 
+    fn joined<T>(mut before: Vec<T>, after: Vec<T>) -> Vec<T> {
+        before.extend(after);
+        before
+    }
     match (before, after) {
         (Content::Entries(before), Content::Entries(after)) => {
-            Content::Entries([before, after].concat())
+            Content::Entries(joined(before, after))
         }
-        (Content::Keys(before), Content::Keys(after)) => Content::Keys([before, after].concat()),
-        (Content::Values(before), Content::Values(after)) => {
-            Content::Values([before, after].concat())
-        }
+        (Content::Keys(before), Content::Keys(after)) => Content::Keys(joined(before, after)),
+        (Content::Values(before), Content::Values(after)) => Content::Values(joined(before, after)),
         (Content::Remote(Done(Values(before))), Content::Remote(Done(Values(after)))) => {
-            Content::Remote(Done(Values([before, after].concat())))
+            Content::Remote(Done(Values(joined(before, after))))
         }
         (Content::Remote(Done(Flags(before))), Content::Remote(Done(Flags(after)))) => {
-            Content::Remote(Done(Flags([before, after].concat())))
+            Content::Remote(Done(Flags(joined(before, after))))
         }
         // Nothing after nothing; or what an outside store refused after it did the same before.
         (_, after) => after,
