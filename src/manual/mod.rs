@@ -150,7 +150,8 @@
 //! - [`close`](crate::Collection::close) is of one node only: its requests on the collection end, each with
 //!   what is true of it (`NotExecuted::Closed` or `Unknown::Closed`); later ones are answered
 //!   [`NotExecuted::Closed`](crate::NotExecuted); changes are not told any more. It tells
-//!   [`Event::Closed`](crate::Event). The collection goes on, here too, and so do local reads.
+//!   [`Event::Closed`](crate::Event). The collection goes on, here too, and so do local reads. It is the name that is
+//!   closed, whatever it means, and stays so when it comes to mean another kind.
 //! - [`reopen`](crate::Collection::reopen) undoes it. What changed meanwhile is not told. Another life of the
 //!   node has nothing closed.
 //! - [`drop_collection`](crate::Collection::drop_collection) is for everyone: a committed command that takes

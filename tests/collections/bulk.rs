@@ -1,8 +1,8 @@
 //! Calls on many keys or values at once.
 
 use hamok::{
-    Collection, Failure, Field, Map, MapEvent, NotExecuted, Outcome, Queue, Record, Redeemed,
-    Sequence, Ticks, Unknown, open_session,
+    Collection, CollectionKind, Failure, Field, Map, MapEvent, NotExecuted, Outcome, Queue, Record,
+    Redeemed, Refusal, Sequence, Ticks, Unknown, open_session, stop,
 };
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +169,41 @@ fn a_collection_that_is_closed_in_the_middle_tells_how_far_the_call_came() {
     assert!(closed.contains(&because), "{because}");
     assert_eq!(group.answer(closing), Ok(()));
     let len = group.run(2, SCORES.read_len()).unwrap();
+    assert!(len == next || len == next + 1_000, "{len} after {next}");
+}
+
+#[test]
+fn a_name_that_means_another_kind_in_the_middle_ends_the_call() {
+    let as_queue: Queue<u8> = Queue::new("scores");
+    let group = &mut split();
+    let (at, leader) = (group.follower(), group.leader());
+    let asked = group.ask(at, SCORES.set_all((0..MANY).map(|key| (key, key))).unwrap());
+    group.work_off_until(|group| group.map(at, &SCORES).len() >= 10_000);
+    let dropping = group.ask(leader, SCORES.drop_collection());
+    let pushing = group.ask(leader, as_queue.push(&1).unwrap());
+    let (ticket, reply) = group.reply(asked);
+    let redeemed = ticket.redeem_partial(reply);
+    let Ok(Redeemed::Partial { next, because, .. }) = redeemed else { panic!("{redeemed:?}") };
+    assert!(next >= 10_000 && next < u64::from(MANY));
+    let is = CollectionKind::Queue;
+    assert_eq!(because, Failure::Refused(Refusal::WrongKind { is }));
+    assert_eq!((group.answer(dropping), group.answer(pushing)), (Ok(true), Ok(())));
+}
+
+#[test]
+fn a_node_that_is_stopped_in_the_middle_tells_how_far_the_call_came() {
+    let group = &mut split();
+    let (at, leader) = (group.follower(), group.leader());
+    let asked = group.ask(at, SCORES.set_all((0..MANY).map(|key| (key, key))).unwrap());
+    group.work_off_until(|group| group.map(at, &SCORES).len() >= 10_000);
+    let stopping = group.ask(at, stop());
+    let (ticket, reply) = group.reply(asked);
+    let redeemed = ticket.redeem_partial(reply);
+    let Ok(Redeemed::Partial { next, because, .. }) = redeemed else { panic!("{redeemed:?}") };
+    let stopped = [Failure::Unknown(Unknown::Stopped), Failure::NotExecuted(NotExecuted::Stopped)];
+    assert!(stopped.contains(&because), "{because}");
+    assert_eq!(group.answer(stopping), Ok(()));
+    let len = group.run(leader, SCORES.read_len()).unwrap();
     assert!(len == next || len == next + 1_000, "{len} after {next}");
 }
 
