@@ -12,6 +12,7 @@ use hamok::{
 
 use crate::draw::Stream;
 use crate::emitters::EmitterTasks;
+use crate::exports::Exports;
 use crate::history::{CallId, CallOutcome, History};
 use crate::mirror::Mirrors;
 use crate::observation::Violation;
@@ -29,6 +30,7 @@ pub struct Clients {
     objection: Option<Violation>,
     emitters: EmitterTasks,
     mirrors: Mirrors,
+    exports: Exports,
 }
 
 #[derive(Debug)]
@@ -277,6 +279,9 @@ impl Workload for Clients {
         if let Some(node) = EmitterTasks::node_of(client) {
             return self.emitters.on_reply(context, (node, token), reply, &mut self.tally);
         }
+        if client == OBSERVER {
+            return self.exports.on_reply(context, OBSERVER, token, reply, &mut self.tally);
+        }
         match &self.client(client).activity {
             Activity::Opening(waited, _) if *waited == token => {
                 self.on_session_reply(context, client, reply);
@@ -292,6 +297,7 @@ impl Workload for Clients {
         }
         if client == OBSERVER {
             self.mirrors.compare(context);
+            self.exports.take(context, OBSERVER, &mut self.tally);
             return context.timer(OBSERVER, THOUGHT, COMPARISON);
         }
         match (&self.client(client).activity, token) {
@@ -332,6 +338,7 @@ impl Workload for Clients {
         self.objection.take().map_or(Ok(()), Err)?;
         self.mirrors.compare(context);
         self.mirrors.verdict()?;
+        self.exports.verdict()?;
         self.emitters.on_end(context)
     }
 }

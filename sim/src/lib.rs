@@ -43,6 +43,7 @@ mod counts;
 mod disk;
 mod draw;
 mod emitters;
+mod exports;
 mod faults;
 mod guard;
 pub mod history;
