@@ -75,11 +75,11 @@
 //! | `maxOutboundMessageValues` | [`Config::max_values`](crate::Config) | the same |
 //! | `keyCodec`, `valueCodec` | the handle's last type, a [`Codec`](crate::Codec) | serde and postcard instead of JSON; both directions may fail |
 //! | `equalValues` | equality of bytes; [`update_if_by`](crate::Map::update_if_by), [`update_held`](crate::RemoteMap::update_held) | run at the caller, once, and conditional on what it read; theirs is run by every replica, and they may disagree |
-//! | `baseMap` | `create` of the handle, or none | where entries are kept is ours to say. As initial contents they count only for the call that creates the collection |
+//! | `baseMap`, class `BaseMap` | `create` of the handle, or none | where entries are kept is ours to say. As initial contents they count only for the call that creates the collection |
 //! | property `id` | [`Collection::name`](crate::Collection::name) | |
 //! | property `closed` | [`CollectionStatus::closed`](crate::CollectionStatus), in [`Node::collections`](crate::Node::collections) | |
-//! | property `connection` | none | an inner object |
-//! | property `equalValues` | none | see above |
+//! | property `connection`, class `HamokConnection` | none | an inner object |
+//! | property `equalValues` | none | see the option |
 //! | `close()` | [`Collection::close`](crate::Collection::close) | of this node only; may be [reopened](crate::Collection::reopen); local reads go on |
 //! | operations on what is closed throw | [`NotExecuted::Closed`](crate::NotExecuted) | |
 //! | event `close` | [`Event::Closed`](crate::Event) | |

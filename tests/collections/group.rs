@@ -124,10 +124,7 @@ impl Group {
 
     /// The changes of collections among it.
     pub(crate) fn take_changes(&mut self, id: u64) -> Vec<Change> {
-        let change = |event| match event {
-            Event::Changed(change) => Some(change),
-            _ => None,
-        };
+        let change = |event| if let Event::Changed(change) = event { Some(change) } else { None };
         self.take_events(id).into_iter().filter_map(change).collect()
     }
 

@@ -254,9 +254,12 @@ fn what_is_submitted_reaches_every_node_in_the_order_of_the_log() {
     expected.sort();
     group.sync();
     for id in group.ids() {
-        let messages = group.take_events(id).into_iter().filter_map(|event| match event {
-            Event::Message { index, payload } => Some((index, payload.to_vec())),
-            _ => None,
+        let messages = group.take_events(id).into_iter().filter_map(|event| {
+            if let Event::Message { index, payload } = event {
+                Some((index, payload.to_vec()))
+            } else {
+                None
+            }
         });
         assert_eq!(messages.collect::<Vec<_>>(), expected);
     }

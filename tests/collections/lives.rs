@@ -282,9 +282,8 @@ fn a_restored_node_stands_at_its_snapshot_and_tells_again_what_came_after() {
         .flat_map(|value| alone(&mut node, &mut stored, set(value), holds(value)))
         .collect();
     let changes = |told: &[Event]| -> Vec<Change> {
-        let change = |event: &Event| match event {
-            Event::Changed(change) => Some(change.clone()),
-            _ => None,
+        let change = |event: &Event| {
+            if let Event::Changed(change) = event { Some(change.clone()) } else { None }
         };
         told.iter().filter_map(change).collect()
     };
@@ -354,9 +353,12 @@ fn fallen_behind(report: bool) -> (Group, Vec<Event>) {
 fn a_node_that_fell_behind_tells_what_is_restored() {
     let (_, told) = fallen_behind(false);
     let restored = |told: &[Event]| -> Vec<String> {
-        let collection = |event: &Event| match event {
-            Event::Restored { collection, .. } => Some(collection.clone()),
-            _ => None,
+        let collection = |event: &Event| {
+            if let Event::Restored { collection, .. } = event {
+                Some(collection.clone())
+            } else {
+                None
+            }
         };
         told.iter().filter_map(collection).collect()
     };
@@ -383,9 +385,12 @@ fn a_node_that_fell_behind_tells_what_differs_if_it_is_to() {
     let mut gone = false;
     let changes: Vec<&Change> = told
         .iter()
-        .filter_map(|event| match event {
-            Event::Difference(change) | Event::Changed(change) => Some(change),
-            _ => None,
+        .filter_map(|event| {
+            if let Event::Difference(change) | Event::Changed(change) = event {
+                Some(change)
+            } else {
+                None
+            }
         })
         .collect();
     assert!(told.iter().filter(|event| matches!(event, Event::Difference(_))).count() > 4);
