@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hamok::{
     Birth, Change, Collection, CollectionKind, Config, Event, Export, Failure, Field, ImportError,
     Incarnation, Input, Map, MapEvent, Node, NodeId, NotExecuted, Output, Queue, QueueEvent,
-    Record, RecordEvent, RequestId, Stored, Ticks, ready, stop, sync,
+    Record, RecordEvent, RequestId, Sequence, Stored, Ticks, open_session, ready, stop, sync,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,22 @@ fn what_is_exported_on_one_node_and_imported_on_another_is_the_same_everywhere()
     group.run(3, scores.import(&carried(group.map(1, &SCORES).export()), false).unwrap()).unwrap();
     group.sync();
     assert_eq!(group.take_changes(1), [], "imported in silence");
+}
+
+#[test]
+fn an_import_keeps_what_sessions_remember() {
+    let group = &mut plain();
+    fill(group);
+    let export = group.map(1, &SCORES).export();
+    let session = group.run(1, open_session()).unwrap();
+    let remove = || {
+        let call = SCORES.remove(&"b".into()).unwrap();
+        call.in_session(session, Sequence::new(1), Sequence::new(1))
+    };
+    assert_eq!(group.run(1, remove()), Ok(Some(1)));
+    group.run(2, SCORES.import(&export, true).unwrap()).unwrap();
+    assert_eq!(group.run(3, remove()), Ok(Some(1)), "as it was answered before");
+    assert_eq!(group.run(1, SCORES.read(&"b".into()).unwrap()), Ok(Some(1)), "and not done again");
 }
 
 #[test]

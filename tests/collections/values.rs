@@ -1,8 +1,8 @@
 //! Every value is a value, whatever its size and its type; names are any text.
 
 use hamok::{
-    Collection, CollectionKind, Failure, Field, Map, MapEvent, NotExecuted, Queue, QueueEvent,
-    Record, RecordEvent, ValueError, ViewError,
+    Codec, Collection, CollectionKind, EncodeError, Failure, Field, Map, MapEvent, NotExecuted,
+    Queue, QueueEvent, Record, RecordEvent, ValueError, ViewError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,48 @@ fn fields_of_a_record_that_are_zero_or_empty_are_values() {
     assert_eq!(group.run(1, settings.read(&choice)), Ok(None), "not the same as a value of None");
     let inserted = |change: &_| matches!(settings.event(change), Some(RecordEvent::Insert { field, .. }) if field == "flag");
     assert_eq!(group.take_changes(2).iter().filter(|change| inserted(change)).count(), 1);
+}
+
+/// Writes a number as its decimal digits.
+struct Digits;
+
+impl Codec<u32> for Digits {
+    fn encode(value: &u32) -> Result<Vec<u8>, EncodeError> {
+        // As a codec that has its limits would.
+        if *value == u32::MAX {
+            Err(EncodeError::Unencodable)
+        } else {
+            Ok(value.to_string().into())
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<u32, ValueError> {
+        let digits = std::str::from_utf8(bytes).map_err(|_| ValueError::Malformed)?;
+        digits.parse().map_err(|_| ValueError::Malformed)
+    }
+}
+
+#[test]
+fn a_field_and_a_map_may_have_a_codec_of_their_own() {
+    let settings: Record<Settings> = Record::new("settings");
+    let digits: Field<u32, Digits> = Field::new("digits");
+    let plain_field: Field<u32> = Field::new("digits");
+    let scores: Map<u32, u32, Digits> = Map::new("scores");
+    let group = &mut plain();
+    assert_eq!(group.run(1, settings.set(&digits, &1234).unwrap()), Ok(None));
+    assert_eq!(group.run(2, settings.update_if(&digits, &5, &1234).unwrap()), Ok(true));
+    assert_eq!(group.run(3, settings.read(&digits)), Ok(Some(5)));
+    group.sync();
+    let changes = group.take_changes(1);
+    let Some(RecordEvent::Update { old, new, .. }) = settings.event(&changes[1]) else {
+        panic!("{changes:?}");
+    };
+    assert_eq!((&*old, digits.decode(&new)), (&b"1234"[..], Ok(5)));
+    assert_eq!(group.node(1).record(&settings).get(&plain_field), Ok(Some(u32::from(b'5'))));
+    assert_eq!(settings.set(&digits, &u32::MAX).err(), Some(EncodeError::Unencodable));
+    assert_eq!(group.run(1, scores.set(&10, &20).unwrap()), Ok(None));
+    assert_eq!(group.run(2, scores.read(&10).unwrap()), Ok(Some(20)));
+    assert_eq!(scores.set(&u32::MAX, &0).err(), Some(EncodeError::Unencodable));
 }
 
 #[test]
