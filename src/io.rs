@@ -143,6 +143,13 @@ impl Upkeep {
     }
 }
 
+impl RemoteRead {
+    /// How many bytes it holds beside itself.
+    pub(crate) fn size(&self) -> u64 {
+        self.map.len_u64() + self.query.as_ref().map_or(0, RemoteQuery::size)
+    }
+}
+
 impl Request {
     pub(crate) const fn new(what: What) -> Self {
         Self { what, timeout: None }

@@ -9,6 +9,7 @@ mod bytes;
 mod codec;
 mod config;
 mod event;
+mod execution;
 mod frame;
 mod handle;
 mod io;

@@ -24,6 +24,12 @@ pub struct RemoteCall {
     pub(crate) work: RemoteWork,
 }
 
+/// Numbers the calls of one life.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    made: u64,
+}
+
 /// What a call is to do.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -125,6 +131,19 @@ pub enum FenceRefusal {
         /// The row's.
         last: Index,
     },
+}
+
+impl Calls {
+    /// A call that has not been before.
+    pub(crate) fn make(&mut self, map: Name, work: RemoteWork) -> RemoteCall {
+        self.made += 1;
+        RemoteCall { id: RemoteCallId::new(self.made), map, work }
+    }
+
+    /// How many there have been.
+    pub(crate) fn made(&self) -> u64 {
+        self.made
+    }
 }
 
 impl RemoteCall {

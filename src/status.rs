@@ -110,6 +110,8 @@ pub struct Load {
     pub incoming_bytes: u64,
     /// Client sessions.
     pub sessions: u64,
+    /// Calls on outside stores that have not been answered for.
+    pub remote_calls: u64,
 }
 
 /// What has happened in this life of a node, counted.
@@ -158,4 +160,10 @@ pub struct Counters {
     pub transfers_begun: u64,
     /// Times that this came to nothing.
     pub transfers_failed: u64,
+    /// Calls made on outside stores, reads included.
+    pub remote_calls_made: u64,
+    /// Those that repeat one which was not answered, or turned away.
+    pub remote_calls_repeated: u64,
+    /// Those that a store turned away, since its row did not allow them.
+    pub remote_calls_refused: u64,
 }

@@ -80,7 +80,7 @@ impl Kind {
     fn cut_off(&self, ending: Ending) -> Outcome {
         let harmless = match self {
             Self::Command { copies, queued, .. } => *copies == Copies::None && queued.is_none(),
-            Self::Read { .. } => true,
+            Self::Read { .. } | Self::RemoteRead { .. } => true,
             Self::Upkeep { number, doubtful, .. } => number.is_none() && !doubtful,
         };
         match (harmless, ending) {
@@ -96,6 +96,7 @@ impl Kind {
         match self {
             Self::Command { operation, .. } => operation.collection(),
             Self::Read { query, .. } => query.collection(),
+            Self::RemoteRead { read, .. } => Some(&read.map),
             Self::Upkeep { .. } => None,
         }
     }

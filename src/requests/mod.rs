@@ -19,6 +19,7 @@ mod copies;
 mod handing_over;
 mod own_session;
 mod queued;
+mod remote_reads;
 mod upkeep;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -26,12 +27,15 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, Upkeep, What};
+use crate::io::{
+    NotExecuted, Outcome, Output, Place, RemoteRead, Reply, Request, Unknown, Upkeep, What,
+};
 use crate::raft::{Notice, Raft};
 use crate::store::{CollectionCommand, Effect, Name, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
+use remote_reads::{RemoteReads, Stage};
 
 /// The requests of one life that have no reply yet.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ pub(crate) struct Requests {
     readable: BTreeSet<(Index, Ask)>,
     /// Who waits for the operation of that index on a remote map.
     queued: BTreeSet<(Index, Ask)>,
+    remote_reads: RemoteReads,
     /// Collections that this node does not use.
     closed: BTreeSet<Name>,
     stopped: bool,
@@ -76,6 +81,8 @@ struct Limits {
     entry_bytes: u64,
     timeout: u64,
     retry: u64,
+    remote_retry: u64,
+    max_remote_retry: u64,
 }
 
 #[derive(Debug)]
@@ -106,6 +113,12 @@ enum Kind {
         number: Option<u64>,
         ready: Option<Index>,
     },
+    RemoteRead {
+        read: RemoteRead,
+        stage: Stage,
+        /// How long to wait before a call on the outside store is made again.
+        pause: u64,
+    },
     Upkeep {
         upkeep: Upkeep,
         number: Option<u64>,
@@ -126,6 +139,8 @@ impl Requests {
                 entry_bytes: config.max_entry_bytes,
                 timeout: config.request_timeout.get(),
                 retry: config.election_timeout.get(),
+                remote_retry: config.remote_retry.get(),
+                max_remote_retry: config.max_remote_retry.get().max(config.remote_retry.get()),
             },
             pending: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -136,6 +151,7 @@ impl Requests {
             standing: BTreeSet::new(),
             readable: BTreeSet::new(),
             queued: BTreeSet::new(),
+            remote_reads: RemoteReads::default(),
             closed: BTreeSet::new(),
             stopped: false,
             unsent: BTreeSet::new(),
@@ -181,7 +197,7 @@ impl Requests {
             }
             What::Read(query) => Kind::Read { query, as_member: false, number: None, ready: None },
             What::Ready(query) => Kind::Read { query, as_member: true, number: None, ready: None },
-            What::RemoteRead(read) => todo!("{read:?}"),
+            What::RemoteRead(read) => Kind::remote_read(read, self.limits.remote_retry),
             What::Publish(publish) => todo!("{publish:?}"),
             What::Upkeep(upkeep) => {
                 Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
@@ -286,12 +302,16 @@ impl Requests {
                 break;
             }
             self.readable.pop_first();
-            if let Some(Pending { kind: Kind::Read { query, .. }, .. }) = self.pending.get(&ask) {
-                let outcome = match store.query(query) {
-                    Ok(answer) => Outcome::Done { index: applied, answer },
-                    Err(because) => Outcome::Refused { index: applied, because },
-                };
-                self.finish(ask, outcome);
+            match self.pending.get(&ask).map(|pending| &pending.kind) {
+                Some(Kind::Read { query, .. }) => {
+                    let outcome = match store.query(query) {
+                        Ok(answer) => Outcome::Done { index: applied, answer },
+                        Err(because) => Outcome::Refused { index: applied, because },
+                    };
+                    self.finish(ask, outcome);
+                }
+                Some(Kind::RemoteRead { .. }) => self.follow_operations(ask, index),
+                Some(Kind::Command { .. } | Kind::Upkeep { .. }) | None => {}
             }
         }
     }
@@ -309,6 +329,7 @@ impl Requests {
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
                 Some(Kind::Read { ready: Some(_), .. } | Kind::Command { queued: Some(_), .. })
                 | None => {}
+                Some(Kind::RemoteRead { .. }) => self.hand_over_remote_read(ask, raft, now),
                 Some(Kind::Upkeep { .. }) => self.hand_over_upkeep(ask, raft, now),
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
             }
@@ -341,8 +362,12 @@ impl Requests {
     fn give_up(&mut self, ask: Ask, in_group: bool) {
         let Some(pending) = self.pending.get(&ask) else { return };
         let outcome = match &pending.kind {
+            Kind::RemoteRead { stage, .. } if stage.waits_for_store() => {
+                Outcome::NotExecuted(NotExecuted::StoreSilent)
+            }
             Kind::Command { copies: Copies::None, queued: None, .. }
             | Kind::Read { .. }
+            | Kind::RemoteRead { .. }
             | Kind::Upkeep { number: None, doubtful: false, .. } => {
                 let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
                 Outcome::NotExecuted(because)
@@ -384,6 +409,7 @@ impl Requests {
                 number.and_then(|number| self.numbers.remove(&number));
                 ready.map(|index| self.readable.remove(&(index, ask)));
             }
+            Kind::RemoteRead { read, stage, .. } => self.forget_remote_read(ask, &read.map, *stage),
             Kind::Upkeep { number, .. } => {
                 number.and_then(|number| self.numbers.remove(&number));
             }
@@ -455,6 +481,7 @@ impl Kind {
         match self {
             Self::Command { bytes, .. } => *bytes,
             Self::Read { query, .. } => query.size(),
+            Self::RemoteRead { read, .. } => read.size(),
             Self::Upkeep { upkeep, .. } => upkeep.size(),
         }
     }
@@ -462,7 +489,7 @@ impl Kind {
     fn place(&self) -> Option<Place> {
         match self {
             Self::Command { place, .. } => *place,
-            Self::Read { .. } | Self::Upkeep { .. } => None,
+            Self::Read { .. } | Self::RemoteRead { .. } | Self::Upkeep { .. } => None,
         }
     }
 }

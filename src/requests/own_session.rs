@@ -61,7 +61,10 @@ impl Requests {
                     Kind::Command { own: true, copies, queued: None, .. } => {
                         *copies != Copies::None
                     }
-                    Kind::Command { .. } | Kind::Read { .. } | Kind::Upkeep { .. } => false,
+                    Kind::Command { .. }
+                    | Kind::Read { .. }
+                    | Kind::RemoteRead { .. }
+                    | Kind::Upkeep { .. } => false,
                 };
                 let doubtful: Vec<Ask> = self
                     .pending

@@ -118,7 +118,7 @@ impl Requests {
             .iter()
             .filter(|(_, pending)| match &pending.kind {
                 Kind::Upkeep { upkeep, led_by, .. } => is_over(upkeep, *led_by),
-                Kind::Command { .. } | Kind::Read { .. } => false,
+                Kind::Command { .. } | Kind::Read { .. } | Kind::RemoteRead { .. } => false,
             })
             .map(|(&ask, _)| ask)
             .collect();

@@ -25,13 +25,14 @@ mod snapshot;
 mod table;
 mod waste;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use self::collections::Collections;
 use self::digest::{Digest, Kind};
 use self::emitter::EmitterRun;
+use self::remote_map::Operations;
 use self::run::Run;
 use self::session::{Opening, Sessions};
 use self::snapshot::Writer;
@@ -70,9 +71,8 @@ pub(crate) struct Store {
     /// The members of the group by the entries applied: not a part of snapshots, which name them
     /// elsewhere.
     members: BTreeSet<Peer>,
-    /// The operations that outside stores are still to execute, and of which map each is: what the
-    /// collections hold, the other way round.
-    queued: BTreeMap<Index, Name>,
+    /// What outside stores are still to execute.
+    queued: Operations,
     /// The snapshot being written, if one is.
     writer: Option<Writer>,
     waste: Waste,
@@ -116,7 +116,7 @@ impl Store {
             collections: Collections::new(),
             remote_queue: RemoteQueueLimits::default(),
             members: BTreeSet::new(),
-            queued: BTreeMap::new(),
+            queued: Operations::default(),
             writer: None,
             waste: Waste::default(),
         }
@@ -278,8 +278,8 @@ impl Store {
     }
 
     /// The remote maps with operations that their outside store is still to execute, each once.
-    pub(crate) fn remote_maps_at_work(&self) -> BTreeSet<&Name> {
-        self.queued.values().collect()
+    pub(crate) fn remote_maps_at_work(&self) -> impl Iterator<Item = &Name> {
+        self.queued.maps()
     }
 
     /// The first operation in the queue of a remote map.
@@ -297,7 +297,7 @@ impl Store {
 
     /// Whether an outside store is still to execute the operation of that index.
     pub(crate) fn is_queued(&self, operation: Index) -> bool {
-        self.queued.contains_key(&operation)
+        self.queued.map_of(operation).is_some()
     }
 
     /// The names, kinds and lengths of all collections, in the order of the names.
@@ -324,7 +324,7 @@ impl Store {
     /// Throws the whole state away. O(1).
     pub(crate) fn into_waste(self) -> Waste {
         let Self { sessions, collections, queued, mut waste, .. } = self;
-        waste.add(queued);
+        queued.discard(&mut waste);
         sessions.discard(&mut waste);
         collections.discard(&mut waste);
         waste

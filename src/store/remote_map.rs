@@ -5,6 +5,7 @@
 //! entry that carries its outcome. Only the first of the queue can be ended, so that an outcome that
 //! comes twice is told by what it names.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::change::EntryChange;
 use super::collections::{CollectionMut, CollectionRef, Slot};
 use super::command::RemoteCommand;
+use super::name::Name;
 use super::remote_operation::{RemoteOperation, RemoteOutcome};
+use super::waste::Waste;
 use crate::bytes::Bytes;
 use crate::config::RemoteQueueLimits;
 use crate::io::{Place, Refusal};
@@ -40,12 +43,56 @@ pub(crate) struct Queued {
     pub(crate) operation: RemoteOperation,
 }
 
+/// The operations in all queues, by their indexes: what the collections hold, the other way round.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    maps: BTreeMap<Index, Name>,
+    /// How many each map has, if it has any.
+    counts: BTreeMap<Name, u64>,
+}
+
 /// An operation that has come to its end.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ended {
     /// Whose it was.
     pub(super) place: Place,
     pub(super) changes: Vec<EntryChange>,
+}
+
+impl Operations {
+    /// Notes an operation; false if there is one of that index.
+    pub(super) fn insert(&mut self, operation: Index, map: Name) -> bool {
+        if self.maps.insert(operation, map.clone()).is_some() {
+            return false;
+        }
+        *self.counts.entry(map).or_default() += 1;
+        true
+    }
+
+    pub(super) fn remove(&mut self, operation: Index) {
+        let Some(map) = self.maps.remove(&operation) else { return };
+        if let Some(count) = self.counts.get_mut(&map) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&map);
+            }
+        }
+    }
+
+    /// The map in whose queue that operation is.
+    pub(super) fn map_of(&self, operation: Index) -> Option<&Name> {
+        self.maps.get(&operation)
+    }
+
+    /// The maps whose queues are not empty, each once.
+    pub(super) fn maps(&self) -> impl Iterator<Item = &Name> {
+        self.counts.keys()
+    }
+
+    pub(super) fn discard(self, waste: &mut Waste) {
+        waste.add(self.maps);
+        waste.add(self.counts);
+    }
 }
 
 impl Queued {
