@@ -64,9 +64,14 @@ enum Stage {
     New,
     Called(RemoteCallId),
     /// It was called in vain, and is to be called again then.
-    Pausing { until: u64 },
+    Pausing {
+        until: u64,
+    },
     /// It has ended. The command that says so is to be proposed then.
-    Ended { command: Bytes, until: u64 },
+    Ended {
+        command: Bytes,
+        until: u64,
+    },
     /// That command stands in this leader's log. It will be applied, or this node does not lead any more.
     Proposed,
 }

@@ -312,7 +312,8 @@ pub enum NotExecuted {
         /// How many one command may have.
         limit: u64,
     },
-    /// The outside store did not answer this node's read in time.
+    /// The outside store did not answer this node's read in time, or did not execute in time what the read
+    /// has to wait for.
     StoreSilent,
     /// The command is larger than one log entry may be.
     TooLarge {
@@ -332,7 +333,9 @@ pub enum Unknown {
     /// The group does not know the session: it never did, or has dropped it.
     SessionExpired,
     /// The result is no longer kept: the command was executed before, or its number lies below what the
-    /// session was told nobody waits for.
+    /// session was told nobody waits for. Or it was executed by an outside store, and its result is
+    /// larger than an entry of the log may be
+    /// ([`RemoteAnswer::TooLarge`](crate::RemoteAnswer::TooLarge)).
     ResultForgotten,
     /// The collection was closed on this node while a copy of it was on its way.
     Closed,

@@ -30,9 +30,9 @@ pub use config::{
 };
 pub use event::{DropReason, Emission, Event, Impossible, Role, VoteRefusal};
 pub use handle::{
-    Call, Codec, Collection, EncodeError, Failure, Map, MapEvent, MapView, Postcard, Redeemed,
-    Ticket, ValueError, ViewError, change_members, join, leave, open_session, sync,
-    transfer_leadership,
+    Call, Codec, Collection, Cursor, EncodeError, Failure, Held, Map, MapEvent, MapView, Page,
+    Postcard, Redeemed, RemoteMap, RemoteMapEvent, RemoteMapView, Ticket, ValueError, ViewError,
+    change_members, join, leave, open_session, sync, transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
 use crate::execution::Execution;
-use crate::handle::{Collection, Map, MapView};
+use crate::handle::{Collection, Map, MapView, RemoteMap, RemoteMapView};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
 use crate::remote_call::{Calls, RemoteResult};
@@ -167,6 +167,13 @@ impl Node {
     #[must_use]
     pub fn map<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
         MapView::new(self.state.store().collection(map.name()))
+    }
+
+    /// How far the operations of a remote map have come, by what this node has applied. Its entries are
+    /// in the outside store.
+    #[must_use]
+    pub fn remote_map<K, V, C>(&self, map: &RemoteMap<K, V, C>) -> RemoteMapView {
+        RemoteMapView::new(self.state.store().collection(map.name()))
     }
 
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once

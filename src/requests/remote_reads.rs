@@ -123,10 +123,7 @@ impl Requests {
             Stage::Due { .. } => {
                 self.remote_reads.due.insert(ask);
             }
-            Stage::Applying(_)
-            | Stage::Following(_)
-            | Stage::Called { .. }
-            | Stage::Pausing => {}
+            Stage::Applying(_) | Stage::Following(_) | Stage::Called { .. } | Stage::Pausing => {}
         }
     }
 
@@ -215,7 +212,8 @@ impl Stage {
 impl Kind {
     pub(super) fn remote_read(read: RemoteRead, pause: u64) -> Self {
         let ordered = read.ordered || read.query.is_none();
-        let stage = if ordered { Stage::Asking { number: None } } else { Stage::Due { again: false } };
+        let stage =
+            if ordered { Stage::Asking { number: None } } else { Stage::Due { again: false } };
         Self::RemoteRead { read, stage, pause }
     }
 }
