@@ -289,7 +289,7 @@ impl Requests {
             // again applies the first while the second waits.
             let refused = matches!(outcome, Outcome::Refused { .. });
             let waits = self.pending.get(&ask).and_then(|pending| pending.kind.place());
-            if !refused || waits == Some(place) {
+            if (!refused || waits == Some(place)) && !self.is_queued(ask) {
                 self.finish(ask, outcome.clone());
             }
         }
