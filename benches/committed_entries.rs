@@ -91,7 +91,7 @@ impl Cluster {
                         }
                         self.done += 1;
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Remote(_) => {}
                 }
             }
         }

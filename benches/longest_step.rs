@@ -166,7 +166,7 @@ impl Pair {
                         }
                         self.pending -= 1;
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Remote(_) => {}
                 }
             }
         }

@@ -126,7 +126,7 @@ impl Group {
                         self.done += u64::from(done);
                         self.failed += u64::from(!done);
                     }
-                    Output::Event(_) => {}
+                    Output::Remote(_) | Output::Event(_) => {}
                 }
             }
         }

@@ -111,7 +111,7 @@ impl Game {
                             println!("{} picks up coin {coin}", self.player);
                         }
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Remote(_) => {}
                 }
             }
         }

@@ -112,7 +112,7 @@ impl Servers {
                     Output::Reply(reply) => {
                         self.replies.insert(reply.id(), reply);
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Remote(_) => {}
                 }
             }
         }

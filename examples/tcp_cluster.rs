@@ -98,6 +98,7 @@ impl Server {
                     drop(self.waiting.remove(&reply.id()).map(|client| client.send(reply)));
                 }
                 Output::Event(event) => eprintln!("{event}"),
+                Output::Remote(_) => {} // No remote map is used here.
             }
         }
     }

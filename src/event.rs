@@ -117,8 +117,8 @@ pub enum Event {
         /// The last entry it covers, by its own word.
         last: EntryId,
     },
-    /// The replicated state stands as a snapshot has it: [`Event::Restored`] has told of each
-    /// collection.
+    /// The replicated state stands as a snapshot has it: an [`Event::Restored`] for each collection
+    /// follows, before anything else is applied.
     SnapshotLoaded {
         /// The last entry it covers.
         last: EntryId,

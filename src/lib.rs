@@ -30,9 +30,11 @@ pub use config::{
 };
 pub use event::{DropReason, Emission, Event, Impossible, Role, VoteRefusal};
 pub use handle::{
-    Call, Codec, Collection, Cursor, EncodeError, Failure, Held, Map, MapEvent, MapView, Page,
-    Postcard, Redeemed, RemoteMap, RemoteMapEvent, RemoteMapView, Ticket, ValueError, ViewError,
-    change_members, join, leave, open_session, sync, transfer_leadership,
+    Call, Codec, Collection, Cursor, EncodeError, Export, Failure, Field, Fields, Held,
+    ImportError, InstanceError, Map, MapEvent, MapView, Page, Postcard, Queue, QueueEvent,
+    QueueView, Record, RecordEvent, RecordView, Redeemed, RemoteMap, RemoteMapEvent, RemoteMapView,
+    Ticket, ValueError, ViewError, change_members, join, leave, open_session, ready, stop, submit,
+    sync, transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;
@@ -43,7 +45,7 @@ pub use raft::{
 pub use remote_call::{
     Fence, FenceRefusal, FenceRow, FenceVerdict, RemoteCall, RemoteResult, RemoteWork,
 };
-pub use status::{Counters, Load, Membership, Status};
+pub use status::{CollectionStatus, Counters, Load, Membership, Status};
 pub use store::{
     Answer, Change, CollectionKind, NameTooLong, RemoteAnswer, RemoteOperation, RemoteOutcome,
     RemoteQuery, StoreError,

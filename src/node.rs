@@ -5,13 +5,16 @@ use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
 use crate::execution::Execution;
-use crate::handle::{Collection, Map, MapView, RemoteMap, RemoteMapView};
+use crate::handle::{
+    Collection, Map, MapView, Queue, QueueView, Record, RecordView, RemoteMap, RemoteMapView,
+};
 use crate::io::{Input, Output};
 use crate::raft::Raft;
 use crate::remote_call::{Calls, RemoteResult};
 use crate::requests::Requests;
 use crate::state_machine::StateMachine;
-use crate::status::{Counters, Load, Status};
+use crate::status::{CollectionStatus, Counters, Load, Status};
+use crate::store::{CollectionKind, CollectionRef};
 use crate::stored::{RestoreError, Stored};
 use crate::types::{Peer, RemoteCallId, Ticks};
 
@@ -174,6 +177,36 @@ impl Node {
     #[must_use]
     pub fn remote_map<K, V, C>(&self, map: &RemoteMap<K, V, C>) -> RemoteMapView {
         RemoteMapView::new(self.state.store().collection(map.name()))
+    }
+
+    /// What this node has applied of a queue: a local read, which may lag behind the group.
+    #[must_use]
+    pub fn queue<T, C>(&self, queue: &Queue<T, C>) -> QueueView<'_, T, C> {
+        QueueView::new(self.state.store().collection(queue.name()))
+    }
+
+    /// What this node has applied of a record: a local read, which may lag behind the group.
+    #[must_use]
+    pub fn record<T>(&self, record: &Record<T>) -> RecordView<'_, T> {
+        RecordView::new(self.state.store().collection(record.name()))
+    }
+
+    /// The collections there are, by what this node has applied, in the order of their names. O(n) for
+    /// all *n*.
+    pub fn collections(&self) -> impl Iterator<Item = CollectionStatus<'_>> {
+        self.state.store().collections().map(|(name, kind, len)| CollectionStatus {
+            name: name.as_str(),
+            kind,
+            len,
+            closed: self.requests.is_closed(name),
+        })
+    }
+
+    /// The kind of the collection of that name, by what this node has applied; none if there is none.
+    /// O(log n).
+    #[must_use]
+    pub fn exists(&self, name: &str) -> Option<CollectionKind> {
+        self.state.store().collection(name).map(CollectionRef::kind)
     }
 
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once
@@ -342,7 +375,7 @@ mod tests {
                         let to = usize::try_from(envelope.to().get() - 1).expect("small");
                         inputs.push_back((to, Input::Receive(envelope)));
                     }
-                    Output::Reply(_) | Output::Event(_) => {}
+                    Output::Reply(_) | Output::Event(_) | Output::Remote(_) => {}
                 }
             }
         }
@@ -415,7 +448,7 @@ mod tests {
                 match output {
                     Output::Persist(write) => self.unconfirmed.push_back(write.clone()),
                     Output::Reply(_) => self.replies += 1,
-                    Output::Send(_) | Output::Event(_) => {}
+                    Output::Send(_) | Output::Event(_) | Output::Remote(_) => {}
                 }
             }
             outputs

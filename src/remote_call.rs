@@ -80,8 +80,9 @@ pub struct Fence {
     pub index: Index,
     /// The operation on this map that comes before it; [`Index::ZERO`] if it is the first.
     pub previous: Index,
-    /// Whether the row is to be taken over whatever it says of another group or another operation: the
-    /// group has committed that it is, by [`RemoteMap::adopt`](crate::RemoteMap::adopt).
+    /// Whether the row is to be taken over when it says that the entries are another group's, or that an
+    /// earlier operation than the previous one was the last: the group has committed that it is, by
+    /// [`RemoteMap::adopt`](crate::RemoteMap::adopt).
     pub adopt: bool,
 }
 
@@ -185,7 +186,9 @@ impl Fence {
                 refuse(FenceRefusal::TermPassed { highest: row.term })
             }
             Some(row) if row.last == self.index => FenceVerdict::Repeat(row.outcome.clone()),
-            Some(row) if self.adopt || row.last == self.previous => FenceVerdict::Execute,
+            Some(row) if row.last == self.previous => FenceVerdict::Execute,
+            // What the group orders goes upwards: a lower index is that of a call that was late.
+            Some(row) if self.adopt && row.last < self.index => FenceVerdict::Execute,
             Some(row) => refuse(FenceRefusal::OutOfOrder { last: row.last }),
         }
     }
@@ -271,7 +274,7 @@ mod tests {
             (fence(1, 2, 7, 5), Some(row(1, 3, 7)), passed.clone(), passed.clone()),
             (fence(1, 2, 9, 7), Some(row(1, 3, 7)), passed.clone(), passed),
             (fence(1, 3, 9, 8), Some(row(1, 3, 7)), out_of_order(7), Execute),
-            (fence(1, 3, 5, 0), Some(row(1, 3, 7)), out_of_order(7), Execute),
+            (fence(1, 3, 5, 0), Some(row(1, 3, 7)), out_of_order(7), out_of_order(7)),
             (fence(2, 3, 9, 7), Some(row(1, 3, 7)), other_group.clone(), Execute),
             (fence(2, 1, 7, 5), Some(row(1, 3, 7)), other_group, Execute),
         ];

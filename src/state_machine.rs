@@ -7,8 +7,6 @@
 //! loaded one replaces stays readable until it is whole.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -21,7 +19,7 @@ use crate::raft::Raft;
 use crate::raft::entries::{Entry, Payload};
 use crate::raft::snapshot::{PartSum, Snapshot};
 use crate::requests::Requests;
-use crate::store::{Applied, Command, CommandError, Effect, Loader, Store};
+use crate::store::{Applied, Command, CommandError, Comparison, Effect, Loader, Store, Told};
 use crate::types::{EntryId, Index};
 
 /// The replicated state of one node.
@@ -36,6 +34,8 @@ pub(crate) struct StateMachine {
     uncovered: (u64, u64),
     taking: Option<Taking>,
     loading: Option<Loading>,
+    /// What a loaded snapshot changed, while it is told. Nothing is applied or loaded meanwhile.
+    comparing: Option<Comparison>,
     /// Whether something thrown away is still to be freed.
     littered: bool,
     duplicates: u64,
@@ -48,6 +48,7 @@ struct Limits {
     log_bytes: u64,
     log_entries: u64,
     newest_version: u8,
+    report_differences: bool,
     verbose: bool,
 }
 
@@ -79,12 +80,14 @@ impl StateMachine {
                 log_bytes: config.max_log_bytes,
                 log_entries: config.max_log_entries,
                 newest_version: config.newest_version,
+                report_differences: config.report_differences,
                 verbose: config.verbose,
             },
             halted: false,
             uncovered: (0, 0),
             taking: None,
             loading: None,
+            comparing: None,
             littered: false,
             duplicates: 0,
         }
@@ -116,7 +119,8 @@ impl StateMachine {
     /// Whether another step would go on with something.
     pub(crate) fn has_work_left(&self, committed: Index) -> bool {
         let applies = !self.halted && self.applied.index < committed;
-        applies || self.loading.is_some() || self.taking.is_some() || self.littered
+        let loads = self.loading.is_some() || self.comparing.is_some();
+        applies || loads || self.taking.is_some() || self.littered
     }
 
     /// Goes on with all there is to do, as far as the step's budget reaches.
@@ -125,6 +129,7 @@ impl StateMachine {
             self.begin_loading(snapshot);
         }
         let mut budget = self.limits.step_bytes;
+        self.compare(raft, requests);
         self.load(&mut budget, raft, requests);
         self.apply_committed(&mut budget, raft, requests);
         self.write_snapshot(budget, raft);
@@ -147,7 +152,9 @@ impl StateMachine {
     }
 
     fn load(&mut self, budget: &mut u64, raft: &mut Raft, requests: &mut Requests) {
-        while let Some(loading) = self.loading.as_mut().filter(|_| *budget > 0 && !self.halted) {
+        while self.comparing.is_none()
+            && let Some(loading) = self.loading.as_mut().filter(|_| *budget > 0 && !self.halted)
+        {
             match loading.snapshot.parts.get(loading.next_part) {
                 Some(part) => {
                     *budget = budget.saturating_sub(LOADING_COST * part.len_u64());
@@ -172,15 +179,9 @@ impl StateMachine {
         self.applied = head.last;
         self.uncovered = (0, 0);
         raft.on_applied(head.last.index);
-        let names = |store: &Store| -> BTreeSet<String> {
-            store.collections().map(|(name, ..)| name.as_str().to_owned()).collect()
-        };
-        for collection in names(&before).union(&names(&self.store)) {
-            let (index, collection) = (head.last.index, collection.clone());
-            emit(raft, Event::Restored { index, collection });
-        }
-        self.store.discard(before.into_waste());
         emit(raft, Event::SnapshotLoaded { last: head.last });
+        let entries = self.limits.report_differences;
+        self.comparing = Some(Comparison::new(before, head.last.index, entries));
         let version = head.configuration.version();
         if version > self.limits.newest_version {
             self.halted = true;
@@ -188,6 +189,31 @@ impl StateMachine {
         }
         requests.on_restored(head.last.index, &self.store);
         requests.serve_reads(head.last.index, &self.store);
+        self.compare(raft, requests);
+    }
+
+    /// Tells what a loaded snapshot changed, or some of it.
+    fn compare(&mut self, raft: &mut Raft, requests: &Requests) {
+        let Some(comparing) = &mut self.comparing else { return };
+        let index = self.applied.index;
+        for _ in 0..COMPARED {
+            let Some(told) = comparing.next(&self.store) else {
+                if let Some(comparing) = self.comparing.take() {
+                    self.store.discard(comparing.into_before().into_waste());
+                }
+                return;
+            };
+            match told {
+                Told::Collection(name) if !requests.is_closed(&name) => {
+                    let collection = name.as_str().to_owned();
+                    emit(raft, Event::Restored { index, collection });
+                }
+                Told::Difference(change) if !requests.is_closed(&change.name) => {
+                    emit(raft, Event::Difference(change));
+                }
+                Told::Collection(_) | Told::Difference(_) | Told::Nothing => {}
+            }
+        }
     }
 
     /// The snapshot cannot be read, and there is no way on without it.
@@ -206,6 +232,7 @@ impl StateMachine {
         while *budget > 0
             && !self.halted
             && self.loading.is_none()
+            && self.comparing.is_none()
             && self.applied.index < raft.committed()
         {
             let entry = raft.entry_to_apply(self.applied.index.next());
@@ -316,5 +343,7 @@ fn emit(raft: &mut Raft, event: Event) {
 
 /// How many times as long loading takes as applying or writing as much.
 const LOADING_COST: u64 = 4;
+/// How many collections and entries one step compares.
+const COMPARED: u64 = 1024;
 /// How many elements of what was thrown away one step frees.
 const SWEPT: u64 = 1024;

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use crate::event::Role;
 use crate::raft::Configuration;
+use crate::store::CollectionKind;
 use crate::types::{EntryId, GroupId, Identity, Index, NodeId, Term, Ticks};
 
 /// A copy of a node's state in numbers.
@@ -77,6 +78,21 @@ pub enum Membership {
     Removed,
     /// Its disk failed, or lost what it had acknowledged: it takes no part.
     OutOfService,
+}
+
+/// One collection, as [`Node::collections`](crate::Node::collections) lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CollectionStatus<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is.
+    pub kind: CollectionKind,
+    /// How many entries, values, fields or subscriptions it has; of a remote map, how many operations
+    /// wait for the outside store.
+    pub len: u64,
+    /// Whether it is closed on this node.
+    pub closed: bool,
 }
 
 /// How full a node's queues are. What a limit of [`Config`](crate::Config) bounds says so.

@@ -478,6 +478,7 @@ mod tests {
 
     fn founding() -> Payload {
         Payload::Founding(Box::new(crate::raft::entries::Founding {
+            remote_queue: crate::config::RemoteQueueLimits::default(),
             group: GroupId::new(0x1122_3344_5566_7788),
             configuration: Configuration::of_voters([peer()]),
             sessions: SessionLimits::default(),
@@ -546,8 +547,8 @@ mod tests {
             (command(1, b"xy"), "010900000007857763c725d120", "030101010202027879"),
             (
                 Record::Append(first),
-                "012000000038b389b800ea78d5",
-                "03000001010188ef99abc5e88c9111010101bc15000080088008808040c0843d",
+                "0126000000a086d5b367c69fc8",
+                "03000001010188ef99abc5e88c9111010101bc15000080088008808040c0843d802080808008",
             ),
             (Record::Append(second), "010d00000065a0a1835f105a7c", "030101010103010101bc150000"),
             (

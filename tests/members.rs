@@ -247,7 +247,7 @@ impl World {
                         let asked = self.asked.remove(&(at, reply.id()));
                         assert!(asked, "{} replies twice: {reply}", id(at));
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Remote(_) => {}
                 }
             }
             self.check(at);

@@ -266,7 +266,7 @@ impl Cluster {
                     };
                     machine.effects[at(value)] += 1;
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Remote(_) => {}
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The simulator's own workload: clients that use two maps at once, and note what came of it.
+//! The simulator's own workload: clients that use collections of several kinds at once, and note what
+//! came of it.
 //!
 //! Each client does one operation at a time, most of them in a session of its own, so that it may
 //! send them again through any node; some without, which it sends once.
@@ -11,32 +12,17 @@ use crate::draw::Stream;
 use crate::history::{CallId, CallOutcome, History};
 use crate::observation::Violation;
 use crate::operations::{Drawing, Drawn, Known, near};
+use crate::tally::Tally;
 use crate::workload::{Context, Workload};
 
-/// Clients that use maps.
+/// Clients that use maps, queues and records.
 #[derive(Debug, Default)]
-pub struct MapClients {
+pub struct Clients {
     clients: Vec<Client>,
     history: History,
     known: Known,
     tally: Tally,
     objection: Option<Violation>,
-}
-
-/// How operations ended, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct Tally {
-    /// Begun.
-    pub begun: u64,
-    /// Done.
-    pub done: u64,
-    /// Refused, the same on every node.
-    pub refused: u64,
-    /// Without effect.
-    pub not_executed: u64,
-    /// Perhaps done.
-    pub unknown: u64,
 }
 
 #[derive(Debug)]
@@ -85,7 +71,7 @@ enum Next {
     Object(String),
 }
 
-impl MapClients {
+impl Clients {
     /// Clients that have done nothing yet.
     #[must_use]
     pub fn new() -> Self {
@@ -100,8 +86,8 @@ impl MapClients {
 
     /// How their operations ended, counted.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.tally
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     fn client(&mut self, number: u64) -> &mut Client {
@@ -127,8 +113,8 @@ impl MapClients {
         let near = context.node(near(number, nodes));
         let dice = context.dice(Stream::Operation, number, id.number);
         let drawn = Drawing { load, knobs, known: &self.known, near, id, dice }.draw();
-        self.history.invoke(id, context.moment(), drawn.map, drawn.operation.clone());
-        self.tally.begun += 1;
+        self.history.invoke(id, context.moment(), drawn.name, drawn.operation.clone());
+        self.tally.begin(&drawn.operation.kind());
         let mut dice = context.dice(Stream::Attempt, number, id.number);
         let window = knobs.session_window;
         let client = self.client(number);
@@ -191,7 +177,9 @@ impl MapClients {
             hamok::Outcome::Done { index, .. } | hamok::Outcome::Refused { index, .. } => {
                 Some(index.get())
             }
-            hamok::Outcome::NotExecuted(_) | hamok::Outcome::Unknown(_) => None,
+            hamok::Outcome::NotExecuted(_)
+            | hamok::Outcome::Unknown(_)
+            | hamok::Outcome::Partial { .. } => None,
         };
         let next = match call.drawn.call.redeem(reply) {
             Ok(result) => Next::End(CallOutcome::Done { index, result }),
@@ -242,14 +230,9 @@ impl MapClients {
         else {
             return;
         };
-        match &outcome {
-            CallOutcome::Done { result, .. } => {
-                self.known.learn(call.drawn.map, &call.drawn.operation, result);
-                self.tally.done += 1;
-            }
-            CallOutcome::Refused { .. } => self.tally.refused += 1,
-            CallOutcome::NotExecuted => self.tally.not_executed += 1,
-            CallOutcome::Unknown => self.tally.unknown += 1,
+        self.tally.end(&call.drawn.operation.kind(), &outcome);
+        if let CallOutcome::Done { result, .. } = &outcome {
+            self.known.learn(call.drawn.name, &call.drawn.operation, result);
         }
         self.history.complete(call.id, context.moment(), outcome);
         let (low, high) = context.plan().load.think;
@@ -273,17 +256,7 @@ impl MapClients {
     }
 }
 
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.begun += other.begun;
-        self.done += other.done;
-        self.refused += other.refused;
-        self.not_executed += other.not_executed;
-        self.unknown += other.unknown;
-    }
-}
-
-impl Workload for MapClients {
+impl Workload for Clients {
     fn on_start(&mut self, context: &mut Context<'_>) {
         for number in 1..=context.plan().clients {
             self.clients.push(Client::new());
@@ -318,7 +291,7 @@ impl Workload for MapClients {
     }
 
     fn operations(&self) -> u64 {
-        self.tally.begun
+        self.tally.total.begun
     }
 
     fn is_idle(&self) -> bool {

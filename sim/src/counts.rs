@@ -28,6 +28,8 @@ pub struct Counts {
     pub applied: u64,
     /// Requests put to nodes, retries included.
     pub requests: u64,
+    /// Calls on the outside store, repetitions included.
+    pub remote_calls: u64,
     /// Snapshots taken.
     pub snapshots_taken: u64,
     /// Snapshots that leaders began to send.
@@ -87,6 +89,7 @@ impl AddAssign<&Self> for Counts {
         self.elections += other.elections;
         self.applied += other.applied;
         self.requests += other.requests;
+        self.remote_calls += other.remote_calls;
         self.snapshots_taken += other.snapshots_taken;
         self.snapshots_sent += other.snapshots_sent;
         self.snapshots_resumed += other.snapshots_resumed;

@@ -88,6 +88,11 @@ pub enum Stream {
     Phases = 70,
     Upgrade = 71,
     Embedder = 80,
+    RemoteLatency = 90,
+    RemoteDown = 91,
+    RemoteSlow = 92,
+    RemoteFails = 93,
+    RemoteAnswerLost = 94,
 }
 
 impl Draws {

@@ -1,22 +1,31 @@
 //! What clients asked for and how it ended: the history that must be linearizable.
 //!
+//! One history may hold calls on several collections of several kinds.
+//!
 //! # The file
 //!
 //! JSON Lines, one event per line, in the order in which the events happened. That order is what
 //! "before" means to the checker; `at`, in microseconds, is there for the reader and never runs
-//! back. The first line names the format, its version and the model:
+//! back. The first line names the format and its version:
 //!
 //! ```text
-//! {"history":{"version":1,"model":"map"}}
-//! {"invoke":{"call":[1,1],"at":120,"map":"m","operation":{"set":{"key":"a","value":"c1.1"}}}}
-//! {"invoke":{"call":[2,1],"at":150,"map":"m","operation":{"read":{"key":"a"}}}}
+//! {"history":{"version":2}}
+//! {"invoke":{"call":[1,1],"at":120,"name":"m","operation":{"map":{"set":{"key":"a","value":"c1.1"}}}}}
+//! {"invoke":{"call":[2,1],"at":150,"name":"q","operation":{"queue":"pop"}}}
 //! {"complete":{"call":[1,1],"at":900,"outcome":{"done":{"index":4,"result":{"value":null}}}}}
 //! {"complete":{"call":[2,1],"at":950,"outcome":"unknown"}}
 //! ```
 //!
-//! A call is named by its client and its number there. `index` may be left out by those whose store
-//! does not tell log positions; only the black-box search can then judge the history. A call that
-//! never completes counts as unknown. Everything else is required, and nothing more is accepted.
+//! A call is named by its client and its number there, a collection by `name` and the kind in which
+//! its operations are wrapped: `map`, `queue`, `record` or `remote_map`. `index` may be left out by
+//! those whose store does not tell log positions; only the black-box search can then judge the
+//! history. A call that never completes counts as unknown. Everything else is required, and nothing
+//! more is accepted. Operations without fields are written as their name alone.
+//!
+//! An outcome is `{"done":{"index":…,"result":…}}`, `{"refused":{"index":…}}` (ordered, and without
+//! effect), `"not_executed"` (never had and never will have an effect) or `"unknown"`.
+//!
+//! ## Maps
 //!
 //! | operation | fields | result |
 //! |---|---|---|
@@ -28,17 +37,50 @@
 //! | `remove_if` | `key`, `expected` | `{"flag":…}` |
 //! | `delete` | `key` | `{"flag":…}` |
 //! | `delete_all` | `keys` | `{"keys":[key,…]}` |
-//! | `clear`, `read_len` | none; written as `"clear"`, `"read_len"` | `{"count":…}` |
+//! | `clear`, `read_len` | none | `{"count":…}` |
 //! | `read` | `key` | `{"value":…}` |
 //! | `read_all` | `keys` | `{"entries":…}` |
 //!
 //! `update_if_by` is written as `update_if` with the value that its predicate accepted: when no two
 //! calls write the same value, the version it is conditional on and that value are the same thing.
 //!
-//! An outcome is `{"done":{"index":…,"result":…}}`, `{"refused":{"index":…}}` (ordered, and without
-//! effect), `"not_executed"` (never had and never will have an effect) or `"unknown"`.
+//! ## Remote maps
+//!
+//! The operations of a map, executed by an outside store in the order in which the log has them. The
+//! `index` of one that writes is where the log has the operation, and not its outcome; that of one
+//! that reads is where the log has the last operation on this map that the store had executed.
+//!
+//! ## Queues
+//!
+//! | operation | fields | result |
+//! |---|---|---|
+//! | `push` | `value` | `"nothing"` |
+//! | `push_all` | `values` | `"nothing"` |
+//! | `pop` | none | `{"value":…}`, the front, or null |
+//! | `pop_many` | `count` | `{"values":[value,…]}`, up to so many |
+//! | `clear` | none | `{"count":…}`, how many there were |
+//! | `read_front` | none | `{"value":…}`, or null |
+//! | `read_len` | none | `{"count":…}` |
+//!
+//! ## Records
+//!
+//! | operation | fields | result |
+//! |---|---|---|
+//! | `set`, `insert` | `field`, `value` | `{"value":…}`, the previous or existing one, or null |
+//! | `update_if` | `field`, `value`, `expected` | `{"flag":…}` |
+//! | `delete` | `field` | `{"flag":…}` |
+//! | `clear` | none | `{"count":…}`, how many fields had a value |
+//! | `read` | `field` | `{"value":…}` |
+//! | `read_instance` | `fields` | `{"entries":[[field,value],…]}`, in the order asked |
+//! | `insert_instance` | `entries` | `{"entries":…}`, those that had a value before |
+//! | `update_instance_if` | `entries`, `expected`: `[[field,value],…]` | `{"flag":…}` |
 
 mod file;
+mod map;
+mod operation;
+mod queue;
+mod record;
+mod result;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -48,6 +90,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use file::{HistoryError, Misplaced};
+pub use map::MapOperation;
+pub use operation::{Model, Operation};
+pub use queue::QueueOperation;
+pub use record::RecordOperation;
+pub use result::CallResult;
 
 use crate::observation::{Moment, SimTime};
 
@@ -70,10 +117,10 @@ pub enum HistoryEvent {
         call: CallId,
         /// When.
         at: SimTime,
-        /// The map it is about.
-        map: String,
-        /// What is to be done.
-        operation: MapOperation,
+        /// The name of the collection it is about.
+        name: String,
+        /// What is to be done, and thereby the kind of that collection.
+        operation: Operation,
     },
     /// A client learns, or decides, how its call ended.
     Complete {
@@ -96,47 +143,6 @@ pub struct CallId {
     pub number: u64,
 }
 
-/// A linearizable operation on one map of text to text.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-#[expect(
-    missing_docs,
-    reason = "each is the method of `hamok::Map` with the same name and arguments"
-)]
-pub enum MapOperation {
-    Set { key: String, value: String },
-    SetAll { entries: Vec<(String, String)> },
-    Insert { key: String, value: String },
-    InsertAll { entries: Vec<(String, String)> },
-    UpdateIf { key: String, value: String, expected: String },
-    Remove { key: String },
-    RemoveAll { keys: Vec<String> },
-    RemoveIf { key: String, expected: String },
-    Delete { key: String },
-    DeleteAll { keys: Vec<String> },
-    Clear,
-    Read { key: String },
-    ReadAll { keys: Vec<String> },
-    ReadLen,
-}
-
-/// What a [`MapOperation`] that was done answers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum MapResult {
-    /// A value or its absence.
-    Value(Option<String>),
-    /// Entries, in the order of the operation's arguments.
-    Entries(Vec<(String, String)>),
-    /// Keys, in the order of the operation's arguments.
-    Keys(Vec<String>),
-    /// Whether it had an effect.
-    Flag(bool),
-    /// How many.
-    Count(u64),
-}
-
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -147,7 +153,7 @@ pub enum CallOutcome {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<u64>,
         /// What it answered.
-        result: MapResult,
+        result: CallResult,
     },
     /// It was ordered and refused: no effect.
     Refused {
@@ -166,10 +172,10 @@ pub enum CallOutcome {
 pub struct Call<'a> {
     /// Which.
     pub id: CallId,
-    /// The map it is about.
-    pub map: &'a str,
-    /// What was to be done.
-    pub operation: &'a MapOperation,
+    /// The name of the collection it is about.
+    pub name: &'a str,
+    /// What was to be done, and thereby the kind of that collection.
+    pub operation: &'a Operation,
     /// Where its beginning stands in the history.
     pub invoked: usize,
     /// When it began.
@@ -191,8 +197,8 @@ impl History {
     ///
     /// # Panics
     /// If this cannot happen at this point.
-    pub fn invoke(&mut self, call: CallId, moment: Moment, map: &str, operation: MapOperation) {
-        self.note(HistoryEvent::Invoke { call, at: moment.at, map: map.to_owned(), operation });
+    pub fn invoke(&mut self, call: CallId, moment: Moment, name: &str, operation: Operation) {
+        self.note(HistoryEvent::Invoke { call, at: moment.at, name: name.to_owned(), operation });
     }
 
     /// Notes how a call ended: after its last attempt, when the client will not try again.
@@ -216,11 +222,11 @@ impl History {
         let mut place = BTreeMap::new();
         for (position, event) in self.events.iter().enumerate() {
             match event {
-                HistoryEvent::Invoke { call, at, map, operation } => {
+                HistoryEvent::Invoke { call, at, name, operation } => {
                     place.insert(call, calls.len());
                     calls.push(Call {
                         id: *call,
-                        map,
+                        name,
                         operation,
                         invoked: position,
                         invoked_at: *at,
@@ -274,115 +280,20 @@ impl History {
     }
 }
 
+impl<'a> Call<'a> {
+    /// The collection it is about: its kind and its name.
+    #[must_use]
+    pub const fn collection(&self) -> (Model, &'a str) {
+        (self.operation.model(), self.name)
+    }
+}
+
 impl HistoryEvent {
     /// When it happened.
     #[must_use]
     pub const fn at(&self) -> SimTime {
         match self {
             Self::Invoke { at, .. } | Self::Complete { at, .. } => *at,
-        }
-    }
-}
-
-impl MapOperation {
-    /// Whether it only reads.
-    #[must_use]
-    pub const fn is_read(&self) -> bool {
-        match self {
-            Self::Read { .. } | Self::ReadAll { .. } | Self::ReadLen => true,
-            Self::Set { .. }
-            | Self::SetAll { .. }
-            | Self::Insert { .. }
-            | Self::InsertAll { .. }
-            | Self::UpdateIf { .. }
-            | Self::Remove { .. }
-            | Self::RemoveAll { .. }
-            | Self::RemoveIf { .. }
-            | Self::Delete { .. }
-            | Self::DeleteAll { .. }
-            | Self::Clear => false,
-        }
-    }
-
-    /// The keys it is about; none when it is about all of them.
-    #[must_use]
-    pub fn keys(&self) -> Option<Vec<&str>> {
-        Some(match self {
-            Self::Set { key, .. }
-            | Self::Insert { key, .. }
-            | Self::UpdateIf { key, .. }
-            | Self::Remove { key }
-            | Self::RemoveIf { key, .. }
-            | Self::Delete { key }
-            | Self::Read { key } => vec![key],
-            Self::SetAll { entries } | Self::InsertAll { entries } => {
-                entries.iter().map(|(key, _)| key.as_str()).collect()
-            }
-            Self::RemoveAll { keys } | Self::DeleteAll { keys } | Self::ReadAll { keys } => {
-                keys.iter().map(String::as_str).collect()
-            }
-            Self::Clear | Self::ReadLen => return None,
-        })
-    }
-
-    /// The values it may write.
-    #[must_use]
-    pub fn values(&self) -> Vec<&str> {
-        match self {
-            Self::Set { value, .. } | Self::Insert { value, .. } | Self::UpdateIf { value, .. } => {
-                vec![value]
-            }
-            Self::SetAll { entries } | Self::InsertAll { entries } => {
-                entries.iter().map(|(_, value)| value.as_str()).collect()
-            }
-            Self::Remove { .. }
-            | Self::RemoveAll { .. }
-            | Self::RemoveIf { .. }
-            | Self::Delete { .. }
-            | Self::DeleteAll { .. }
-            | Self::Clear
-            | Self::Read { .. }
-            | Self::ReadAll { .. }
-            | Self::ReadLen => Vec::new(),
-        }
-    }
-
-    /// The values it may write, to be replaced.
-    pub(crate) fn values_mut(&mut self) -> Vec<&mut String> {
-        match self {
-            Self::Set { value, .. } | Self::Insert { value, .. } | Self::UpdateIf { value, .. } => {
-                vec![value]
-            }
-            Self::SetAll { entries } | Self::InsertAll { entries } => {
-                entries.iter_mut().map(|(_, value)| value).collect()
-            }
-            Self::Remove { .. }
-            | Self::RemoveAll { .. }
-            | Self::RemoveIf { .. }
-            | Self::Delete { .. }
-            | Self::DeleteAll { .. }
-            | Self::Clear
-            | Self::Read { .. }
-            | Self::ReadAll { .. }
-            | Self::ReadLen => Vec::new(),
-        }
-    }
-
-    /// Whether `result` is of the kind that this operation answers.
-    const fn may_answer(&self, result: &MapResult) -> bool {
-        match self {
-            Self::Set { .. } | Self::Insert { .. } | Self::Remove { .. } | Self::Read { .. } => {
-                matches!(result, MapResult::Value(_))
-            }
-            Self::SetAll { .. }
-            | Self::InsertAll { .. }
-            | Self::RemoveAll { .. }
-            | Self::ReadAll { .. } => matches!(result, MapResult::Entries(_)),
-            Self::UpdateIf { .. } | Self::RemoveIf { .. } | Self::Delete { .. } => {
-                matches!(result, MapResult::Flag(_))
-            }
-            Self::DeleteAll { .. } => matches!(result, MapResult::Keys(_)),
-            Self::Clear | Self::ReadLen => matches!(result, MapResult::Count(_)),
         }
     }
 }
@@ -406,44 +317,6 @@ impl fmt::Display for CallId {
     }
 }
 
-impl fmt::Display for MapOperation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Set { key, value } => write!(f, "set({key:?}, {})", Text(value)),
-            Self::SetAll { entries } => write!(f, "set_all({})", Entries(entries)),
-            Self::Insert { key, value } => write!(f, "insert({key:?}, {})", Text(value)),
-            Self::InsertAll { entries } => write!(f, "insert_all({})", Entries(entries)),
-            Self::UpdateIf { key, value, expected } => {
-                write!(f, "update_if({key:?}, {}, {})", Text(value), Text(expected))
-            }
-            Self::Remove { key } => write!(f, "remove({key:?})"),
-            Self::RemoveAll { keys } => write!(f, "remove_all({keys:?})"),
-            Self::RemoveIf { key, expected } => {
-                write!(f, "remove_if({key:?}, {})", Text(expected))
-            }
-            Self::Delete { key } => write!(f, "delete({key:?})"),
-            Self::DeleteAll { keys } => write!(f, "delete_all({keys:?})"),
-            Self::Clear => f.write_str("clear()"),
-            Self::Read { key } => write!(f, "read({key:?})"),
-            Self::ReadAll { keys } => write!(f, "read_all({keys:?})"),
-            Self::ReadLen => f.write_str("read_len()"),
-        }
-    }
-}
-
-impl fmt::Display for MapResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value(Some(value)) => Text(value).fmt(f),
-            Self::Value(None) => f.write_str("none"),
-            Self::Entries(entries) => Entries(entries).fmt(f),
-            Self::Keys(keys) => write!(f, "{keys:?}"),
-            Self::Flag(flag) => flag.fmt(f),
-            Self::Count(count) => count.fmt(f),
-        }
-    }
-}
-
 impl fmt::Display for CallOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, index) = match self {
@@ -463,13 +336,16 @@ impl fmt::Display for CallOutcome {
 /// The operation, how it ended, and its place in the history.
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, map, operation, outcome, invoked_at, .. } = self;
-        write!(f, "{id} {map}.{operation} = {outcome} (begun at {invoked_at})")
+        let Self { id, name, operation, outcome, invoked_at, .. } = self;
+        write!(f, "{id} {name}.{operation} = {outcome} (begun at {invoked_at})")
     }
 }
 
 /// A value, cut when it is long.
 struct Text<'a>(&'a str);
+
+/// Values as a list.
+struct Texts<'a>(&'a [String]);
 
 /// Entries as a map literal.
 struct Entries<'a>(&'a [(String, String)]);
@@ -480,6 +356,17 @@ impl fmt::Display for Text<'_> {
             Some((cut, _)) => write!(f, "{:?}… ({} bytes)", &self.0[..cut], self.0.len()),
             None => write!(f, "{:?}", self.0),
         }
+    }
+}
+
+impl fmt::Display for Texts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (position, value) in self.0.iter().enumerate() {
+            let comma = if position > 0 { ", " } else { "" };
+            write!(f, "{comma}{}", Text(value))?;
+        }
+        f.write_str("]")
     }
 }
 

@@ -112,11 +112,11 @@ impl Host {
 
 impl Pause {
     /// Keeps what is for the node until it goes on. A confirmation is kept even when messages are
-    /// lost: the disk does not forget.
+    /// lost: the disk does not forget. Neither does whoever made a call for the node.
     pub(crate) fn hold(&mut self, input: Input) {
         let lost = match &input {
             Input::Receive(_) | Input::Request(..) => self.kind.deaf,
-            Input::Persisted(_) | Input::PersistFailed(_) => false,
+            Input::Persisted(_) | Input::PersistFailed(_) | Input::Remote(..) => false,
             Input::Tick(_) => true,
         };
         if !lost {

@@ -35,6 +35,7 @@
 //! The command `hamok-sim` runs the simulator's own clients.
 
 mod agreement;
+mod calls;
 pub mod checker;
 mod clients;
 mod clock;
@@ -48,25 +49,26 @@ mod host;
 mod keeper;
 pub mod linearizability;
 mod lives;
-mod map_calls;
 mod network;
 mod observation;
 mod operations;
 mod phases;
 mod plan;
 mod queue;
+mod remote_store;
 pub mod report;
 mod schedule;
 mod settings;
 mod simulation;
 mod stepping;
 mod swarm;
+mod tally;
 mod trace;
 mod transcript;
 mod workload;
 mod world;
 
-pub use clients::{MapClients, Tally};
+pub use clients::Clients;
 pub use counts::Counts;
 pub use draw::{Override, Stream};
 pub use observation::{
@@ -78,4 +80,5 @@ pub use schedule::{Expected, Schedule, ScheduleError};
 pub use settings::{Fault, Profile, Settings, UnknownName};
 pub use simulation::{Report, RunVerdict, Simulation};
 pub use swarm::{Finding, Stopwatch, Swarm, SwarmReport};
+pub use tally::{Outcomes, Tally};
 pub use workload::{Context, Workload};

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use hamok::{Config, Input, Life, NodeId, Output, Status, Stored, Term};
+use hamok::{Config, Input, Life, NodeId, Output, RemoteCall, RemoteResult, Status, Stored, Term};
 use serde::{Deserialize, Serialize};
 
 use crate::history::History;
@@ -31,6 +31,16 @@ pub trait Checker {
     /// The violation, which ends the run.
     fn on_start(&mut self, cluster: &ClusterSeen<'_>, node: NodeId) -> Result<(), Violation> {
         let _ = (cluster, node);
+        Ok(())
+    }
+
+    /// A call on the outside store reached it, and this is what it made of it; the node may never be told,
+    /// and may be down by then.
+    ///
+    /// # Errors
+    /// The violation, which ends the run.
+    fn on_call(&mut self, call: &RemoteCall, result: &RemoteResult) -> Result<(), Violation> {
+        let _ = (call, result);
         Ok(())
     }
 

@@ -110,8 +110,12 @@ pub struct Load {
     pub keys: u64,
     /// How many operations in a million are linearizable reads.
     pub reads: u32,
-    /// How many in a million are about several keys.
+    /// How many in a million are about several keys, of those on maps.
     pub bulk: u32,
+    /// How many in a million are on queues.
+    pub queues: u32,
+    /// How many in a million are on records; the others are on maps.
+    pub records: u32,
     /// How many in a million go without a session of the client's.
     pub sessionless: u32,
     /// How many in a million carry more than an entry may have.
@@ -382,6 +386,8 @@ impl Load {
             keys: 8,
             reads: 300_000,
             bulk: 100_000,
+            queues: 250_000,
+            records: 200_000,
             sessionless: 100_000,
             oversized: 1_000,
             outside_window: 2_000,
@@ -401,6 +407,8 @@ impl Load {
             keys: dice.between(4, 16),
             reads: *dice.pick(&[50_000, 300_000, 600_000]),
             bulk: *dice.pick(&[0, 50_000, 150_000]),
+            queues: *dice.pick(&[0, 150_000, 300_000, 500_000]),
+            records: *dice.pick(&[0, 150_000, 300_000, 400_000]),
             sessionless: *dice.pick(&[0, 50_000, 500_000]),
             oversized: *dice.pick(&[0, 2_000, 20_000]),
             outside_window: *dice.pick(&[0, 0, 10_000]),

@@ -3,10 +3,11 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use hamok::{NodeId, Reply, Request, WriteId};
+use hamok::{NodeId, RemoteCall, RemoteCallId, RemoteResult, Reply, Request, WriteId};
 
 use crate::faults::Strike;
 use crate::observation::SimTime;
+use crate::remote_store::CallFate;
 
 /// What will happen, in order of time; what falls on one moment, in the order in which it was put in.
 #[derive(Debug, Default)]
@@ -33,6 +34,20 @@ pub(crate) enum Happening {
         node: NodeId,
         start: u64,
         write: WriteId,
+    },
+    /// A call that a node made in that start reaches the outside store.
+    Call {
+        node: NodeId,
+        start: u64,
+        call: Box<RemoteCall>,
+        fate: CallFate,
+    },
+    /// What came of the call reaches the node.
+    Called {
+        node: NodeId,
+        start: u64,
+        call: RemoteCallId,
+        result: Box<RemoteResult>,
     },
     /// A client's request reaches a node.
     Ask {

@@ -117,6 +117,14 @@ pub enum Fault {
     Transfer,
     /// A disk fails to write; its node is started again later, from what is there.
     WriteFails,
+    /// A call on the outside store does not reach it; the node is told that nobody knows.
+    RemoteDown,
+    /// A call on the outside store takes long on its way, and so does its answer.
+    RemoteSlow,
+    /// The outside store refuses a call for good.
+    RemoteFails,
+    /// The outside store does what it was called for, and the answer is lost.
+    RemoteAnswerLost,
     /// A message is followed by one made from it, in the same name. Of the profile `hostile` only.
     Forge,
 }
@@ -200,7 +208,7 @@ impl Profile {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::Drop,
         Self::Duplicate,
         Self::Delay,
@@ -229,6 +237,10 @@ impl Fault {
         Self::Transfer,
         Self::WriteFails,
         Self::Forge,
+        Self::RemoteDown,
+        Self::RemoteSlow,
+        Self::RemoteFails,
+        Self::RemoteAnswerLost,
     ];
 
     /// Its name on the command line.
@@ -262,6 +274,10 @@ impl Fault {
             Self::AddNode => "add-node",
             Self::Transfer => "transfer",
             Self::WriteFails => "write-fails",
+            Self::RemoteDown => "remote-down",
+            Self::RemoteSlow => "remote-slow",
+            Self::RemoteFails => "remote-fails",
+            Self::RemoteAnswerLost => "remote-answer-lost",
             Self::Forge => "forge",
         }
     }
@@ -301,6 +317,10 @@ impl Fault {
             Self::AddNode => "Seconds that bring a request to let a node join or vote",
             Self::Transfer => "Seconds that bring a request to hand leadership on",
             Self::WriteFails => "Writes that fail",
+            Self::RemoteDown => "Calls on the outside store that do not reach it",
+            Self::RemoteSlow => "Calls on the outside store that take long",
+            Self::RemoteFails => "Calls on the outside store that it refuses for good",
+            Self::RemoteAnswerLost => "Calls on the outside store whose answers are lost",
             Self::Forge => "Messages followed by a forged one; only the bounds are checked then",
         }
     }
@@ -330,6 +350,8 @@ impl Fault {
             Self::RemoveNode | Self::Transfer => (50_000, 150_000),
             Self::AddNode => (100_000, 250_000),
             Self::WriteFails => (1_000, 4_000),
+            Self::RemoteDown | Self::RemoteSlow | Self::RemoteAnswerLost => (30_000, 150_000),
+            Self::RemoteFails => (30_000, 100_000),
             Self::Forge => (0, 0),
         }
     }

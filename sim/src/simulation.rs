@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::checker;
-use crate::clients::{MapClients, Tally};
+use crate::clients::Clients;
 use crate::counts::Counts;
 use crate::draw::{Draws, Override};
 use crate::history::History;
@@ -11,6 +11,7 @@ use crate::linearizability::{Verdict, search};
 use crate::observation::{Checker, Moment, SimTime, Violation};
 use crate::plan::Plan;
 use crate::settings::{Fault, Profile, Settings};
+use crate::tally::Tally;
 use crate::transcript::Transcript;
 use crate::workload::Workload;
 use crate::world::{Ended, World};
@@ -170,18 +171,18 @@ impl Simulation {
 
     /// Runs with the simulator's own clients, and checks their history for linearizability.
     #[must_use]
-    pub fn run_maps(self) -> (Report, MapClients) {
-        let mut clients = MapClients::new();
+    pub fn run_clients(self) -> (Report, Clients) {
+        let mut clients = Clients::new();
         let report = self.run(&mut clients);
         (report, clients)
     }
 
-    /// Like [`run_maps`](Simulation::run_maps), but writes down every step that does something.
+    /// Like [`run_clients`](Simulation::run_clients), but writes down every step that does something.
     ///
     /// # Errors
     /// Those of `writer`, once the run is over.
-    pub fn run_maps_aloud(self, writer: impl Write + 'static) -> io::Result<(Report, MapClients)> {
-        let mut clients = MapClients::new();
+    pub fn run_clients_aloud(self, writer: impl Write + 'static) -> io::Result<(Report, Clients)> {
+        let mut clients = Clients::new();
         let transcript = Transcript::new(Box::new(writer));
         let checkers = self.checkers();
         let (report, transcript) = self.go(&mut clients, checkers, Some(transcript));
@@ -259,9 +260,9 @@ impl Report {
     /// Whether the run did too little to count: less time or fewer operations than were asked for,
     /// or a safety phase of less than ten of the longest election time-outs.
     #[must_use]
-    pub fn is_thin(&self, tally: Tally) -> bool {
+    pub fn is_thin(&self, tally: &Tally) -> bool {
         let least = self.plan.time.micros().max(10 * self.plan.longest_election());
-        tally.begun < self.plan.operations || self.ended.at.micros() < least
+        tally.total.begun < self.plan.operations || self.ended.at.micros() < least
     }
 }
 

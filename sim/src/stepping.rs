@@ -1,7 +1,10 @@
 //! Steps: feeding a node, showing the step to the checkers, and carrying out what it puts out, one
 //! output after the other, with a crash between any two.
 
-use hamok::{Event, Input, Membership, NodeId, Output, Role, Stored, Ticks, Write, WriteId};
+use hamok::{
+    Event, Input, Membership, NodeId, Output, RemoteCall, RemoteCallId, RemoteResult, Role, Stored,
+    Ticks, Write, WriteId,
+};
 
 use crate::checker::panicked;
 use crate::draw::Stream;
@@ -10,6 +13,7 @@ use crate::guard::guard;
 use crate::network::{Endpoint, Link};
 use crate::observation::{ClusterSeen, StepSeen, Violation};
 use crate::queue::{Asker, Happening};
+use crate::remote_store::CallFate;
 use crate::settings::Fault;
 use crate::world::{Ended, World};
 
@@ -96,6 +100,41 @@ impl World {
         self.queue.push(begins, Happening::Begin(Box::new(restart)));
     }
 
+    /// A call reaches the outside store, or does not. Its node may be down by then, or deposed.
+    pub(crate) fn call(&mut self, id: NodeId, start: u64, call: &RemoteCall, fate: CallFate) {
+        let CallFate { returns, trouble, .. } = fate;
+        if let Some(fault) = trouble {
+            self.counts.struck(fault);
+        }
+        let result = if trouble == Some(Fault::RemoteDown) {
+            RemoteResult::Unanswered
+        } else {
+            let fails = trouble == Some(Fault::RemoteFails);
+            let result = self.remote_store.execute(call, fails);
+            let shown =
+                self.checkers.iter_mut().try_for_each(|checker| checker.on_call(call, &result));
+            self.object(shown);
+            if trouble == Some(Fault::RemoteAnswerLost) { RemoteResult::Unanswered } else { result }
+        };
+        let happening =
+            Happening::Called { node: id, start, call: call.id(), result: Box::new(result) };
+        self.queue.push(self.now.plus(returns), happening);
+    }
+
+    /// What came of a call reaches the node that made it, if it is still in that life.
+    pub(crate) fn called(
+        &mut self,
+        id: NodeId,
+        start: u64,
+        call: RemoteCallId,
+        result: RemoteResult,
+    ) {
+        let host = self.host(id);
+        if host.node.is_some() && host.starts == start {
+            self.feed(id, Input::Remote(call, result));
+        }
+    }
+
     /// One call of `Node::step`, if the node is up.
     pub(crate) fn step(&mut self, id: NodeId, input: Input) {
         if self.ended.is_some() {
@@ -173,7 +212,9 @@ impl World {
             let lost = crash.is_some_and(|(_, first_lost)| position >= first_lost);
             let encoded = match &output {
                 Output::Send(envelope) => envelope.encode(),
-                Output::Persist(_) | Output::Reply(_) | Output::Event(_) => Vec::new(),
+                Output::Persist(_) | Output::Reply(_) | Output::Event(_) | Output::Remote(_) => {
+                    Vec::new()
+                }
             };
             self.trace.output(&output, &encoded);
             if !lost {
@@ -251,6 +292,13 @@ impl World {
                 self.counts.applied += u64::from(matches!(event, Event::Applied { .. }));
                 self.counts.removals += u64::from(matches!(event, Event::Removed { .. }));
                 self.notices.push((id, event));
+            }
+            Output::Remote(call) => {
+                let fate = self.remote_store.fate(&self.plan, &self.draws, self.healed);
+                let (start, at) = (self.host(id).starts, self.now.plus(fate.arrives));
+                self.counts.remote_calls += 1;
+                let call = Box::new(call);
+                self.queue.push(at, Happening::Call { node: id, start, call, fate });
             }
         }
     }

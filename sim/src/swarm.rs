@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::checker::same_trace;
-use crate::clients::Tally;
 use crate::counts::Counts;
 use crate::draw::{Draws, Stream};
 use crate::settings::Settings;
 use crate::simulation::{Report, RunVerdict, Simulation};
+use crate::tally::Tally;
 
 /// Seeds to run.
 #[derive(Clone, Debug)]
@@ -106,14 +106,14 @@ impl Swarm {
     fn run_seed(&self, seed: u64, stopwatch: &dyn Stopwatch) -> (Report, SwarmReport) {
         let began = stopwatch.micros();
         let simulation = Simulation::new(seed).settings(self.settings.clone());
-        let (report, clients) = simulation.clone().run_maps();
+        let (report, clients) = simulation.clone().run_clients();
         let wall = stopwatch.micros() - began;
         let finding = |text| Finding { seed, wall, text, again: self.settings.command_line(seed) };
         let mut summary = SwarmReport {
             seeds: 1,
             simulated: report.ended.at.micros(),
             counts: report.counts.clone(),
-            tally: clients.tally(),
+            tally: clients.tally().clone(),
             slowest: vec![finding(String::new())],
             ..SwarmReport::default()
         };
@@ -126,7 +126,7 @@ impl Swarm {
         }
         if Draws::new(seed, &[]).raw(Stream::Phases, 9, 0).is_multiple_of(REPEATED) {
             summary.repeated = 1;
-            let (second, _) = simulation.run_maps();
+            let (second, _) = simulation.run_clients();
             if let Err(violation) = same_trace(report.trace_hash, second.trace_hash) {
                 summary.nondeterministic.push(finding(violation.to_string()));
             }
@@ -148,7 +148,7 @@ impl SwarmReport {
         self.thin += other.thin;
         self.simulated += other.simulated;
         self.counts += &other.counts;
-        self.tally += other.tally;
+        self.tally += &other.tally;
         self.failures.extend(other.failures);
         self.nondeterministic.extend(other.nondeterministic);
         self.unknown.extend(other.unknown);

@@ -32,6 +32,10 @@ impl Trace {
             Input::Persisted(id) => self.numbers(3, &[node.get(), id.number()]),
             Input::PersistFailed(id) => self.numbers(11, &[node.get(), id.number()]),
             Input::Request(id, _) => self.numbers(4, &[node.get(), id.get()]),
+            Input::Remote(id, result) => {
+                self.numbers(14, &[node.get(), id.get()]);
+                self.text(format_args!("{result}"));
+            }
         }
     }
 
@@ -58,6 +62,10 @@ impl Trace {
             Output::Event(Event::Changed(change)) => {
                 self.numbers(13, &[change.index().get()]);
                 self.text(format_args!("{}", change.collection()));
+            }
+            Output::Remote(call) => {
+                self.numbers(15, &[call.id().get()]);
+                self.text(format_args!("{call}"));
             }
             Output::Event(event) => {
                 self.numbers(10, &[]);

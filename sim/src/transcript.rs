@@ -31,11 +31,16 @@ impl Transcript {
                 self.line(format_args!("{head} ← failed to persist {id}"));
             }
             Input::Request(id, _) => self.line(format_args!("{head} ← request {id}")),
+            Input::Remote(id, result) => self.line(format_args!("{head} ← {id} {result}")),
         }
         for output in step.outputs {
             match output {
                 Output::Event(Event::Applied { .. } | Event::Committed { .. }) => {}
-                Output::Event(_) | Output::Persist(_) | Output::Send(_) | Output::Reply(_) => {
+                Output::Event(_)
+                | Output::Persist(_)
+                | Output::Send(_)
+                | Output::Reply(_)
+                | Output::Remote(_) => {
                     self.line(format_args!("    {output}"));
                 }
             }

@@ -18,6 +18,7 @@ use crate::observation::{Checker, ClusterSeen, Moment, NodeSeen, SimTime, Violat
 use crate::phases::Phases;
 use crate::plan::{Past, Plan};
 use crate::queue::{Asker, Happening, Parcel, Queue};
+use crate::remote_store::RemoteStore;
 use crate::settings::Fault;
 use crate::trace::Trace;
 use crate::transcript::Transcript;
@@ -38,6 +39,7 @@ pub(crate) struct World {
     pub(crate) counts: Counts,
     pub(crate) phases: Phases,
     pub(crate) keeper: Keeper,
+    pub(crate) remote_store: RemoteStore,
     /// How many quiet times and bursts overlap.
     pub(crate) quiet: u64,
     pub(crate) burst: u64,
@@ -85,6 +87,7 @@ impl World {
             transcript: None,
             counts: Counts::default(),
             keeper: Keeper::default(),
+            remote_store: RemoteStore::default(),
             quiet: 0,
             burst: 0,
             healed: false,
@@ -188,6 +191,10 @@ impl World {
             Happening::Wake(node) => self.wake(node),
             Happening::Durable { node, start, write } => self.durable(node, start, write),
             Happening::Failed { node, start, write } => self.write_failed(node, start, write),
+            Happening::Call { node, start, call, fate } => self.call(node, start, &call, fate),
+            Happening::Called { node, start, call, result } => {
+                self.called(node, start, call, *result);
+            }
             Happening::Ask { node, asker, request } => self.asked(node, asker, *request),
             Happening::Answer { client, token, reply } => {
                 workload.on_reply(&mut Context::new(self), client, token, *reply);

@@ -60,19 +60,61 @@ fn a_saved_run_replays_and_its_history_checks() {
     assert_eq!((code, out.as_str()), (Some(0), "linearizable\n"));
 }
 
+/// A history of calls that each ended before the next began, as (name, operation, result).
+fn history(file: &str, calls: &[(&str, &str, &str)]) {
+    let mut lines = vec![r#"{"history":{"version":2}}"#.to_owned()];
+    for (number, (name, operation, result)) in (1..).zip(calls) {
+        let (began, ended) = (2 * number, 2 * number + 1);
+        lines.push(format!(
+            r#"{{"invoke":{{"call":[1,{number}],"at":{began},"name":"{name}","operation":{operation}}}}}"#
+        ));
+        lines.push(format!(
+            r#"{{"complete":{{"call":[1,{number}],"at":{ended},"outcome":{{"done":{{"result":{result}}}}}}}}}"#
+        ));
+    }
+    fs::write(scratch(file), lines.join("\n")).expect("the folder can be written");
+}
+
 #[test]
 fn a_history_that_no_order_explains_is_a_violation() {
-    let lines = [
-        r#"{"history":{"version":1,"model":"map"}}"#,
-        r#"{"invoke":{"call":[1,1],"at":1,"map":"m","operation":{"set":{"key":"a","value":"x"}}}}"#,
-        r#"{"complete":{"call":[1,1],"at":2,"outcome":{"done":{"result":{"value":null}}}}}"#,
-        r#"{"invoke":{"call":[1,2],"at":3,"map":"m","operation":{"read":{"key":"a"}}}}"#,
-        r#"{"complete":{"call":[1,2],"at":4,"outcome":{"done":{"result":{"value":null}}}}}"#,
+    let calls = [
+        ("m", r#"{"map":{"set":{"key":"a","value":"x"}}}"#, r#"{"value":null}"#),
+        ("m", r#"{"map":{"read":{"key":"a"}}}"#, r#"{"value":null}"#),
     ];
-    fs::write(scratch("lost.jsonl"), lines.join("\n")).expect("the folder can be written");
+    history("lost.jsonl", &calls);
     let (code, out, _) = output("check lost.jsonl");
     assert_eq!(code, Some(1), "{out}");
     assert!(out.starts_with("not linearizable"), "{out}");
+}
+
+#[test]
+fn only_the_calls_of_the_model_that_is_named_are_judged() {
+    let calls = [
+        ("m", r#"{"map":{"set":{"key":"a","value":"x"}}}"#, r#"{"value":null}"#),
+        ("q", r#"{"queue":{"push":{"value":"x"}}}"#, r#""nothing""#),
+        ("q", r#"{"queue":"pop"}"#, r#"{"value":"x"}"#),
+        ("q", r#"{"queue":"pop"}"#, r#"{"value":"x"}"#),
+        ("r", r#"{"record":{"insert":{"field":"f","value":"x"}}}"#, r#"{"value":null}"#),
+    ];
+    history("twice.jsonl", &calls);
+    for (arguments, expected) in
+        [("", 1), (" --model map", 0), (" --model queue", 1), (" --model record", 0)]
+    {
+        let (code, out, _) = output(&format!("check twice.jsonl{arguments}"));
+        assert_eq!(code, Some(expected), "{arguments}: {out}");
+    }
+    let (code, out, err) = output("check twice.jsonl --model remote-map");
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains("no call in it is about a remote-map"), "{err}");
+}
+
+#[test]
+fn a_history_of_another_version_is_wrong_usage() {
+    fs::write(scratch("old.jsonl"), r#"{"history":{"version":1,"model":"map"}}"#)
+        .expect("the folder can be written");
+    let (code, _, err) = output("check old.jsonl");
+    assert_eq!(code, Some(2));
+    assert!(err.contains("version 1"), "{err}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use hamok::{Map, Node, NodeId, Outcome, Reply, Role, Status};
 use hamok_sim::{
-    Context, Fault, MapClients, Phase, Plan, Profile, Settings, SimTime, Simulation, Violation,
+    Clients, Context, Fault, Phase, Plan, Profile, Settings, SimTime, Simulation, Violation,
     Workload,
 };
 
@@ -55,7 +55,7 @@ fn plan(seed: u64) -> Plan {
 /// Replaces the members one after the other, next to the clients of the simulator, and keeps on writing.
 #[derive(Default)]
 struct Rolling {
-    clients: MapClients,
+    clients: Clients,
     writer: Writer,
     /// When the group was whole for the first time.
     began: Option<SimTime>,

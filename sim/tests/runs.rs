@@ -2,7 +2,7 @@
 
 use hamok::{Event, Map, NodeId, Reply};
 use hamok_sim::{
-    Checker, ClusterSeen, Context, Fault, MapClients, Override, Profile, RunVerdict, Schedule,
+    Checker, Clients, ClusterSeen, Context, Fault, Override, Profile, RunVerdict, Schedule,
     Settings, SimTime, Simulation, StepSeen, Stopwatch, Stream, Swarm, Violation, Workload,
 };
 
@@ -10,7 +10,7 @@ use hamok_sim::{
 fn nothing_of_a_storm_is_missing() {
     let mut counts = hamok_sim::Counts::default();
     for seed in 0..12 {
-        let (report, _) = Simulation::new(seed).profile(Profile::Storm).nodes(5).run_maps();
+        let (report, _) = Simulation::new(seed).profile(Profile::Storm).nodes(5).run_clients();
         counts += &report.counts;
     }
     let missing: Vec<Fault> =
@@ -30,11 +30,11 @@ fn nothing_of_a_storm_is_missing() {
 
 #[test]
 fn a_schedule_repeats_the_run() {
-    let (report, _) = Simulation::new(21).run_maps();
+    let (report, _) = Simulation::new(21).run_clients();
     let mut file = Vec::new();
     Schedule::of(&report).write(&mut file).expect("memory takes all");
     let schedule = Schedule::read(file.as_slice()).expect("it was just written");
-    let (again, _) = schedule.simulation().run_maps();
+    let (again, _) = schedule.simulation().run_clients();
     assert_eq!(again.trace_hash, report.trace_hash);
     assert_eq!(format!("{:016x}", again.trace_hash), schedule.result.trace);
 }
@@ -50,12 +50,12 @@ fn what_is_no_schedule_is_told() {
 fn an_override_takes_out_one_fault() {
     let calm = || Simulation::new(5).profile(Profile::Calm).nodes(3).time(SimTime::from_secs(10));
     let crash = |simulation: Simulation| simulation.fault(Fault::CrashLeader, 1_000_000);
-    let (with, _) = crash(calm()).run_maps();
+    let (with, _) = crash(calm()).run_clients();
     assert!(with.counts.faults.contains_key(&Fault::CrashLeader), "{with}");
     let never = |node| Override { stream: Stream::CrashLeader, a: node, b: 1, value: 999_999 };
     let overrides = vec![never(1), never(2), never(3)];
     let lower = |simulation: Simulation| simulation.fault(Fault::CrashLeader, 999_999);
-    let (without, _) = lower(calm()).overrides(overrides).run_maps();
+    let (without, _) = lower(calm()).overrides(overrides).run_clients();
     assert!(!without.counts.faults.contains_key(&Fault::CrashLeader), "{without}");
 }
 
@@ -79,7 +79,7 @@ impl Checker for NoLeader {
 fn a_violation_ends_the_run_where_it_happens() {
     let checkers: Vec<Box<dyn Checker>> = vec![Box::new(NoLeader)];
     let report =
-        Simulation::new(3).profile(Profile::Calm).run_checked(&mut MapClients::new(), checkers);
+        Simulation::new(3).profile(Profile::Calm).run_checked(&mut Clients::new(), checkers);
     let RunVerdict::Violated(violation) = &report.verdict else { panic!("{report}") };
     assert_eq!((violation.code, report.counts.elections), ("XX", 1));
     assert!(report.ended.at < SimTime::from_secs(10), "{report}");

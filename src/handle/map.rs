@@ -7,17 +7,20 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::codec::{Codec, Postcard, ValueError};
-use super::coding::{all_entries, all_keys, bytes, count, entry, first_value, flag, found};
+use super::coding::{
+    all_entries, all_keys, bytes, count, entry, first_value, flag, found, nothing,
+};
 use super::collection::sealed::Named;
 use super::collection::{Collection, Label};
+use super::export::{Export, ImportError};
 use super::map_view::{MapView, ViewError};
 use super::{Call, EncodeError, Failure, Types};
 use crate::Node;
 use crate::bytes::Bytes;
 use crate::io::Request;
 use crate::store::{
-    Answer, Change, ChangeKind, CollectionCommand, CollectionKind, EntryChange, MapCommand,
-    MapQuery, NameTooLong, Operation, Query,
+    Answer, Change, ChangeKind, CollectionCommand, CollectionKind, Contents, EntryChange,
+    MapCommand, MapQuery, NameTooLong, Operation, Query,
 };
 
 /// A map that all nodes of a group share.
@@ -119,8 +122,28 @@ impl<K, V, C> Map<K, V, C> {
         self.query(MapQuery::Len, count)
     }
 
+    /// Puts the entries of an export of a map in the place of all there are, in their order, atomically.
+    /// Sessions, and so the results of earlier calls, are kept.
+    ///
+    /// With `events`, reported as the clearing of what there was and the insertion of each entry; without,
+    /// not at all. O(m log n).
+    ///
+    /// # Errors
+    /// If the export is not one of a map.
+    pub fn import(&self, export: &Export, events: bool) -> Result<Call<()>, ImportError> {
+        let contents = export.contents(CollectionKind::Map)?;
+        Ok(self.collection(CollectionCommand::Import { contents, events }, nothing))
+    }
+
     fn command<R>(&self, command: MapCommand, read: fn(Answer) -> Result<R, Failure>) -> Call<R> {
-        let command = CollectionCommand::Map(command);
+        self.collection(CollectionCommand::Map(command), read)
+    }
+
+    fn collection<R>(
+        &self,
+        command: CollectionCommand,
+        read: fn(Answer) -> Result<R, Failure>,
+    ) -> Call<R> {
         Call::new(
             Request::command(Operation::Collection { name: self.label.stored(), command }),
             read,
@@ -288,6 +311,23 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
         Ok(self.command(MapCommand::Delete(keys), all_keys::<K, C>))
     }
 
+    /// Creates the map with these entries, in the order given, unless it is there already: be it empty, it
+    /// then stays as it is. The result is whether it was created.
+    ///
+    /// Of two nodes that do so at once, one creates it, and nothing that was removed comes back when a
+    /// node starts again. (The TypeScript library takes a `baseMap` for what a node holds by itself.) One
+    /// [`MapEvent::Insert`] for each entry. O(m log n).
+    ///
+    /// # Errors
+    /// If a key or value does not encode.
+    pub fn create(
+        &self,
+        initial: impl IntoIterator<Item = (impl Borrow<K>, impl Borrow<V>)>,
+    ) -> Result<Call<bool>, EncodeError> {
+        let contents = Contents::Map(encode_entries::<K, V, C>(initial)?);
+        Ok(self.collection(CollectionCommand::Create(contents), flag))
+    }
+
     /// Reads the value of `key`, linearizably. O(log n).
     ///
     /// # Errors
@@ -338,7 +378,7 @@ impl<K, V, C: Codec<K> + Codec<V>> Map<K, V, C> {
         predicate: impl FnOnce(&V) -> bool,
     ) -> Result<Option<Call<bool>>, ViewError> {
         let (key, value) = entry::<K, V, C>(key, value)?;
-        let Some(slot) = held.slot(&key) else { return Ok(None) };
+        let Some(slot) = held.slot(&key)? else { return Ok(None) };
         let version = slot.version;
         if !predicate(&C::decode(&slot.value)?) {
             return Ok(None);
@@ -401,67 +441,17 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec;
 
+    use super::super::testing::{Group, text};
     use super::*;
     use crate::io::{NotExecuted, Outcome, Place, Refusal, Unknown, What};
-    use crate::store::{Applied, Command, Content, Effect, Store};
-    use crate::types::{
-        Identity, Incarnation, Index, Life, NodeId, Peer, RequestId, Sequence, SessionId, Ticks,
-    };
+    use crate::store::Content;
+    use crate::types::{Incarnation, Index, NodeId, RequestId, Sequence, SessionId, Ticks};
     use crate::{Birth, Config, Input, Output, Reply};
 
     const SCORES: Map<String, u64> = Map::new("scores");
 
-    /// A store and the session that commands run in, in place of a group.
-    struct Group {
-        store: Store,
-        last: Index,
-        changes: Vec<Change>,
-    }
-
-    impl Group {
-        fn new() -> Self {
-            let mut store = Store::new();
-            let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) };
-            let open = Command::OpenSession { owner: Identity { peer, life: Life::FIRST } };
-            store.apply(Index::new(1), open);
-            Self { store, last: Index::new(1), changes: Vec::new() }
-        }
-
-        fn run<R>(&mut self, call: Call<R>) -> Result<R, Failure> {
-            let (request, ticket) = call.into_parts();
-            let outcome = match request.what {
-                What::Read(query) => Outcome::Done {
-                    index: self.last,
-                    answer: self.store.query(&query).expect("a map"),
-                },
-                What::Command { operation, .. } => self.execute(operation),
-                other => panic!("{other:?} is not about a map"),
-            };
-            ticket.redeem(Reply { id: RequestId::new(1), outcome })
-        }
-
-        fn execute(&mut self, operation: Operation) -> Outcome {
-            self.last = self.last.next();
-            let sequence = Sequence::new(self.last.get());
-            let session = SessionId::new(Index::new(1));
-            let command =
-                Command::Execute { session, sequence, answered_below: sequence, operation };
-            let applied = self.store.apply(self.last, command);
-            let Applied { effect: Some(Effect::Executed { outcome, .. }), changes, .. } = applied
-            else {
-                panic!("{applied:?}");
-            };
-            self.changes = changes;
-            outcome
-        }
-
-        fn view<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
-            MapView::new(self.store.collection(map.name()))
-        }
-    }
-
-    fn text(text: &str) -> String {
-        text.into()
+    fn view<'a, K, V, C>(group: &'a Group, map: &Map<K, V, C>) -> MapView<'a, K, V, C> {
+        MapView::new(group.collection(map.name()))
     }
 
     #[test]
@@ -508,12 +498,12 @@ mod tests {
     #[test]
     fn the_view_reads_what_the_group_wrote_in_insertion_order() {
         let group = &mut Group::new();
-        assert!(group.view(&SCORES).is_empty());
-        assert_eq!(group.view(&SCORES).get(&text("b")), Ok(None));
+        assert!(view(group, &SCORES).is_empty());
+        assert_eq!(view(group, &SCORES).get(&text("b")), Ok(None));
         let entries = [(text("b"), 0), (text(""), 2), (text("a"), 1)];
         group.run(SCORES.set_all(entries.clone()).unwrap()).unwrap();
         group.run(SCORES.set(&text("b"), &5).unwrap()).unwrap();
-        let view = group.view(&SCORES);
+        let view = view(group, &SCORES);
         assert_eq!((view.len(), view.is_empty()), (3, false));
         assert_eq!(view.get(&text("b")), Ok(Some(5)));
         assert_eq!(view.contains_key(&text("")), Ok(true));
@@ -533,7 +523,7 @@ mod tests {
         let group = &mut Group::new();
         let key = text("k");
         let held = |group: &Group, least| {
-            SCORES.update_held(group.view(&SCORES), &key, &9, |value| *value >= least).unwrap()
+            SCORES.update_held(view(group, &SCORES), &key, &9, |value| *value >= least).unwrap()
         };
         assert!(held(group, 0).is_none(), "no value");
         group.run(SCORES.set(&key, &5).unwrap()).unwrap();
@@ -609,12 +599,12 @@ mod tests {
         let change = group.changes[0].clone();
         assert_eq!(narrow.event(&change), Some(Err(ValueError::LeftOver { bytes: 1 })));
         let error = ValueError::LeftOver { bytes: 1 };
-        assert_eq!(group.view(&narrow).get(&text("k")), Err(ViewError::Value(error)));
-        assert_eq!(group.view(&narrow).contains_key(&text("k")), Ok(true));
-        assert_eq!(group.view(&narrow).keys().next(), Some(Ok(text("k"))));
+        assert_eq!(view(group, &narrow).get(&text("k")), Err(ViewError::Value(error)));
+        assert_eq!(view(group, &narrow).contains_key(&text("k")), Ok(true));
+        assert_eq!(view(group, &narrow).keys().next(), Some(Ok(text("k"))));
         let read = narrow.read(&text("k")).unwrap();
         assert_eq!(group.run(read), Err(Failure::Value(error)));
-        let held = narrow.update_held(group.view(&narrow), &text("k"), &1, |_| true);
+        let held = narrow.update_held(view(group, &narrow), &text("k"), &1, |_| true);
         assert_eq!(held.err(), Some(ViewError::Value(error)));
     }
 
@@ -639,12 +629,12 @@ mod tests {
         let map: Map<u8, u8, Even> = Map::new("even");
         let group = &mut Group::new();
         assert_eq!(group.run(map.set(&2, &4).unwrap()), Ok(None));
-        assert_eq!(group.view(&map).get(&2), Ok(Some(4)));
+        assert_eq!(view(group, &map).get(&2), Ok(Some(4)));
         let odd = EncodeError::Unencodable;
         assert_eq!(map.set(&1, &4).err(), Some(odd));
         assert_eq!(map.set(&2, &1).err(), Some(odd));
         assert_eq!(map.remove_all([2, 1]).err(), Some(odd));
-        assert_eq!(group.view(&map).get(&1), Err(ViewError::Encode(odd)));
+        assert_eq!(view(group, &map).get(&1), Err(ViewError::Encode(odd)));
     }
 
     #[test]
@@ -678,6 +668,59 @@ mod tests {
         assert_eq!(request.timeout, Some(Ticks::new(9)));
         let What::Command { place, .. } = request.what else { panic!("{request:?}") };
         assert_eq!(place, Some(Place { session, sequence: high, answered_below: low }));
+    }
+
+    #[test]
+    fn initial_entries_come_in_once() {
+        let group = &mut Group::new();
+        let create = || SCORES.create([(text("a"), 1), (text(""), 0)]).unwrap();
+        assert_eq!(group.run(create()), Ok(true));
+        assert_eq!(group.run(SCORES.clear()), Ok(2));
+        assert_eq!(group.run(create()), Ok(false));
+        assert!(view(group, &SCORES).is_empty());
+        assert!(group.changes.is_empty());
+    }
+
+    #[test]
+    fn an_export_is_the_same_map_again() {
+        let group = &mut Group::new();
+        group
+            .run(SCORES.set_all([(text("b"), 1), (text(""), 0), (text("a"), 2)]).unwrap())
+            .unwrap();
+        group.run(SCORES.remove(&text("b")).unwrap()).unwrap();
+        let export = Export::decode(&view(group, &SCORES).export().encode()).unwrap();
+        let copy: Map<String, u64> = Map::new("copy");
+        group.run(copy.set(&text("old"), &9).unwrap()).unwrap();
+        group.run(copy.import(&export, true).unwrap()).unwrap();
+        let reported = group.changes.iter().map(|change| copy.event(change).unwrap().unwrap());
+        let insert = |key, value| MapEvent::Insert { key: text(key), value };
+        assert_eq!(reported.collect::<Vec<_>>(), [MapEvent::Clear, insert("", 0), insert("a", 2)]);
+        assert_eq!(view(group, &copy).export(), export);
+        group.run(copy.import(&export, false).unwrap()).unwrap();
+        assert!(group.changes.is_empty());
+        let jobs: crate::Queue<u8> = crate::Queue::new("jobs");
+        let is = CollectionKind::Map;
+        assert_eq!(jobs.import(&export, true).err(), Some(ImportError::WrongKind { is }));
+    }
+
+    #[test]
+    fn a_name_in_use_as_another_kind_is_refused() {
+        let group = &mut Group::new();
+        let jobs: crate::Queue<u8> = crate::Queue::new("m");
+        let map: Map<u8, u8> = Map::new("m");
+        group.run(jobs.push(&1).unwrap()).unwrap();
+        let is = CollectionKind::Queue;
+        let refused = Failure::Refused(Refusal::WrongKind { is });
+        assert_eq!(group.run(map.set(&1, &1).unwrap()).err(), Some(refused.clone()));
+        assert_eq!(group.run(map.read_len()).err(), Some(refused.clone()));
+        assert_eq!(group.run(map.ready()).err(), Some(refused.clone()));
+        assert_eq!(group.run(map.create([(1, 1)]).unwrap()).err(), Some(refused.clone()));
+        assert_eq!(group.run(map.drop_collection()).err(), Some(refused));
+        let view = view(group, &map);
+        assert_eq!((view.len(), view.iter().count()), (0, 0));
+        assert_eq!(view.get(&1), Err(ViewError::WrongKind { is }));
+        assert_eq!(view.contains_key(&1), Err(ViewError::WrongKind { is }));
+        assert_eq!(group.run(jobs.pop()), Ok(Some(1)), "nothing has changed");
     }
 
     #[test]

@@ -8,29 +8,44 @@
 mod codec;
 mod coding;
 mod collection;
+mod export;
+mod fields;
 mod group;
 mod map;
 mod map_view;
+mod queue;
+mod queue_view;
+mod record;
+mod record_view;
 mod remote_coding;
 mod remote_map;
 mod remote_map_view;
 mod remote_reads;
+#[cfg(test)]
+mod testing;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
 use crate::bytes::Bytes;
-use crate::io::{NotExecuted, Outcome, Refusal, Reply, Request, Unknown};
-use crate::store::{Answer, Operation, Query, StoreError};
-use crate::types::{Sequence, SessionId, Ticks};
+use crate::io::{Local, NotExecuted, Outcome, Refusal, Reply, Request, Unknown, What};
+use crate::store::{Answer, Content, Operation, Query, RemoteOutcome, StoreError};
+use crate::types::{Index, Sequence, SessionId, Ticks};
 
 pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
 pub use self::collection::Collection;
+pub use self::export::{Export, ImportError};
+pub use self::fields::InstanceError;
 pub use self::group::{change_members, join, leave, transfer_leadership};
 pub use self::map::{Map, MapEvent};
 pub use self::map_view::{MapView, ViewError};
+pub use self::queue::{Queue, QueueEvent};
+pub use self::queue_view::QueueView;
+pub use self::record::{Field, Fields, Record, RecordEvent};
+pub use self::record_view::RecordView;
 pub use self::remote_map::{RemoteMap, RemoteMapEvent};
 pub use self::remote_map_view::RemoteMapView;
 pub use self::remote_reads::{Cursor, Held, Page};
@@ -118,6 +133,33 @@ pub fn sync() -> Call<()> {
     Call::new(Request::read(Query::Nothing), coding::nothing)
 }
 
+/// Asks for nothing but an answer: it comes once the node is a member of its group, by what is committed,
+/// and has applied everything that was committed when it was asked.
+pub fn ready() -> Call<()> {
+    Call::new(Request::new(What::Ready(Query::Nothing)), coding::nothing)
+}
+
+/// Hands bytes of the application's own to every node, in the order of the log: the application's own
+/// replicated log. The result is where they stand in it.
+///
+/// Each node emits [`Event::Message`](crate::Event) when it applies them, but not for those that a
+/// snapshot covers which it is restored from or sent: an application that must see all of them keeps
+/// what follows from them in a collection. At most [`Config::max_entry_bytes`](crate::Config).
+pub fn submit(payload: Vec<u8>) -> Call<Index> {
+    Call::new(Request::command(Operation::Submit(payload.into())), coding::index)
+}
+
+/// Asks the node it is given to, to end all its pending requests, each with what is true of it, and to
+/// take no more: they are answered [`NotExecuted::Stopped`](crate::NotExecuted). It closes all its
+/// collections, with an [`Event::Closed`](crate::Event) for each and an [`Event::Stopped`](crate::Event)
+/// at last.
+///
+/// The node is still a member of its group, and takes its part as long as it is stepped; to be removed,
+/// it asks to [`leave`] before. Another life of it takes requests again.
+pub fn stop() -> Call<()> {
+    Call::new(Request::new(What::Local(Local::Stop)), coding::nothing)
+}
+
 /// The types of a handle that holds no value of them.
 type Types<K, V, C> = PhantomData<fn() -> (K, V, C)>;
 
@@ -203,6 +245,9 @@ impl Failure {
             Outcome::Refused { because, .. } => Self::Refused(because),
             Outcome::NotExecuted(because) => Self::NotExecuted(because),
             Outcome::Unknown(because) => Self::Unknown(because),
+            Outcome::Done {
+                answer: Answer(Content::Remote(RemoteOutcome::Failed(error))), ..
+            } => Self::Store(error),
             Outcome::Done { .. } | Outcome::Partial { .. } => Self::WrongReply,
         }
     }

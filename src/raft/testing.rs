@@ -16,7 +16,7 @@ use super::message::{
 use super::snapshot::testing::snapshot;
 use super::snapshot::{Outgoing, SnapshotId};
 use crate::types::{EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, Peer, Term};
-use crate::{Bytes, SessionLimits};
+use crate::{Bytes, RemoteQueueLimits, SessionLimits};
 
 /// Small numbers, which make messages that fit a young log, and now and then enormous ones.
 fn number() -> impl Strategy<Value = u64> {
@@ -39,6 +39,7 @@ fn founding(nodes: u64) -> impl Strategy<Value = Payload> {
     (number(), 1..=nodes).prop_map(|(group, voters)| {
         let peer = |id| Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) };
         Payload::Founding(Box::new(Founding {
+            remote_queue: RemoteQueueLimits::default(),
             group: GroupId::new(group),
             configuration: Configuration::of_voters((1..=voters).map(peer)),
             sessions: SessionLimits::default(),

@@ -20,8 +20,11 @@ mod handing_over;
 mod own_session;
 mod queued;
 mod remote_reads;
+mod split;
 mod upkeep;
+mod waiting;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -36,6 +39,7 @@ use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, Sessio
 use copies::Copies;
 use own_session::OwnSession;
 use remote_reads::{RemoteReads, Stage};
+use split::{BulkLimits, Split};
 
 /// The requests of one life that have no reply yet.
 #[derive(Debug)]
@@ -83,6 +87,7 @@ struct Limits {
     retry: u64,
     remote_retry: u64,
     max_remote_retry: u64,
+    bulk: BulkLimits,
 }
 
 #[derive(Debug)]
@@ -104,6 +109,8 @@ enum Kind {
         /// The operation that it is, once it stands in the queue of a remote map: no copy is handed over
         /// any more.
         queued: Option<Index>,
+        /// What comes after it, of a call that is run as several commands.
+        split: Option<Box<Split>>,
     },
     /// Once `ready`, it waits only for that index to be applied.
     Read {
@@ -141,6 +148,7 @@ impl Requests {
                 retry: config.election_timeout.get(),
                 remote_retry: config.remote_retry.get(),
                 max_remote_retry: config.max_remote_retry.get().max(config.remote_retry.get()),
+                bulk: BulkLimits { keys: config.max_keys, values: config.max_values },
             },
             pending: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -189,7 +197,15 @@ impl Requests {
         }
         let kind = match what {
             What::Local(local) => return self.on_local(id, local, store),
-            What::Command { operation, place } => Kind::command(operation, place),
+            What::Command { operation, place } => match self.limits.bulk.exceeded_by(&operation) {
+                None => Kind::command(operation, place),
+                Some((_, limit)) if place.is_none() => Kind::bulk(operation, limit),
+                Some((count, limit)) => {
+                    let because = NotExecuted::TooMany { count, limit };
+                    let outcome = Outcome::NotExecuted(because);
+                    return self.outputs.push(Output::Reply(Reply { id, outcome }));
+                }
+            },
             What::Subscription { emitter, change, place } => {
                 let subscriber = self.me.peer;
                 let command = CollectionCommand::Emitter { subscriber, change };
@@ -325,7 +341,7 @@ impl Requests {
             }
             match self.pending.get(&ask).map(|pending| &pending.kind) {
                 // It goes when this node is a member.
-                Some(Kind::Read { as_member: true, .. }) if !raft.is_member() => {}
+                Some(Kind::Read { as_member: true, .. }) if raft.member_by().is_none() => {}
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
                 Some(Kind::Read { ready: Some(_), .. } | Kind::Command { queued: Some(_), .. })
                 | None => {}
@@ -378,6 +394,7 @@ impl Requests {
     }
 
     fn finish(&mut self, ask: Ask, outcome: Outcome) {
+        let Some(outcome) = self.continue_or_conclude(ask, outcome) else { return };
         if let Some(pending) = self.remove(ask) {
             self.outputs.push(Output::Reply(Reply { id: pending.id, outcome }));
         }
@@ -416,49 +433,6 @@ impl Requests {
         }
         Some(pending)
     }
-
-    fn wait_at(&mut self, place: Place, ask: Ask) {
-        self.places.entry((place.session, place.sequence)).or_default().insert(ask);
-    }
-
-    fn leave(&mut self, place: Place, own: bool, ask: Ask) {
-        let key = (place.session, place.sequence);
-        if let Some(asks) = self.places.get_mut(&key) {
-            asks.remove(&ask);
-            if asks.is_empty() {
-                self.places.remove(&key);
-            }
-        }
-        if let (true, OwnSession::Open { outstanding, .. }) = (own, &mut self.session) {
-            outstanding.remove(&place.sequence);
-        }
-    }
-
-    fn set_retry(&mut self, ask: Ask, at: Option<u64>) {
-        let retry = if ask == Ask::SESSION {
-            match &mut self.session {
-                OwnSession::Opening { retry, .. } => retry,
-                OwnSession::Closed | OwnSession::Open { .. } => return,
-            }
-        } else {
-            match self.pending.get_mut(&ask) {
-                Some(pending) => &mut pending.retry,
-                None => return,
-            }
-        };
-        let before = core::mem::replace(retry, at);
-        let deadline = self.pending.get(&ask).map(|pending| pending.deadline);
-        if let Some(before) = before.filter(|before| Some(*before) != deadline) {
-            self.alarms.remove(&(before, ask));
-        }
-        self.alarms.extend(at.map(|at| (at, ask)));
-    }
-
-    fn number(&mut self) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
-        number
-    }
 }
 
 impl Ask {
@@ -474,7 +448,16 @@ impl Pending {
 impl Kind {
     fn command(operation: Operation, place: Option<Place>) -> Self {
         let (bytes, own) = (operation.size(), place.is_none());
-        Self::Command { operation, place, own, bytes, copies: Copies::None, queued: None }
+        let copies = Copies::None;
+        Self::Command { operation, place, own, bytes, copies, queued: None, split: None }
+    }
+
+    /// A command of this life's own session, of which a part is run after the other.
+    fn bulk(operation: Operation, limit: u64) -> Self {
+        let bytes = operation.size();
+        let (operation, split) = Split::new(operation, limit);
+        let (copies, split) = (Copies::None, Some(split));
+        Self::Command { operation, place: None, own: true, bytes, copies, queued: None, split }
     }
 
     fn bytes(&self) -> u64 {

@@ -97,6 +97,11 @@ impl Requests {
     pub(super) fn on_members_changed(&mut self, raft: &Raft) {
         if let Some(index) = raft.member_by() {
             self.end_upkeep(index, |upkeep, _| matches!(upkeep, Upkeep::Join { .. }));
+            let waits = |pending: &Pending| {
+                matches!(pending.kind, Kind::Read { as_member: true, number: None, .. })
+            };
+            let waiting = self.pending.iter().filter(|(_, pending)| waits(pending));
+            self.unsent.extend(waiting.map(|(&ask, _)| ask));
         }
         if let Some(index) = raft.removed_by() {
             self.end_upkeep(index, |upkeep, _| matches!(upkeep, Upkeep::Leave));

@@ -354,8 +354,9 @@ impl Command {
 mod tests {
     use alloc::vec;
 
+    use super::super::remote_operation::{RemoteAnswer, StoreError};
     use super::*;
-    use crate::types::{Incarnation, Life, NodeId, Peer};
+    use crate::types::{Incarnation, Life, NodeId};
 
     fn bytes(text: &str) -> Bytes {
         text.as_bytes().into()
@@ -371,7 +372,11 @@ mod tests {
     }
 
     fn on_map(command: MapCommand) -> Command {
-        execute(Operation::Map { name: Name::new("m").expect("short"), command })
+        on(CollectionCommand::Map(command))
+    }
+
+    fn on(command: CollectionCommand) -> Command {
+        execute(Operation::Collection { name: Name::new("m").expect("short"), command })
     }
 
     /// One command of each kind and the bytes that stand for it in logs: they must never change.
@@ -386,11 +391,11 @@ mod tests {
             (execute(Operation::OpenSession), &[1, 1, 2, 5, 4, 0]),
             (
                 on_map(MapCommand::Set(vec![pair(), (bytes(""), bytes(""))])),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x00\x02\x01k\x01v\x00\x00",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x00\x02\x01k\x01v\x00\x00",
             ),
             (
                 on_map(MapCommand::Insert(vec![pair()])),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x01\x01\x01k\x01v",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x01\x01\x01k\x01v",
             ),
             (
                 on_map(MapCommand::UpdateIf {
@@ -398,7 +403,7 @@ mod tests {
                     value: bytes("v"),
                     expected: bytes("e"),
                 }),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x02\x01k\x01v\x01e",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x02\x01k\x01v\x01e",
             ),
             (
                 on_map(MapCommand::UpdateIfVersion {
@@ -406,27 +411,159 @@ mod tests {
                     value: bytes("v"),
                     version: Index::new(9),
                 }),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x03\x01k\x01v\x09",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x03\x01k\x01v\x09",
             ),
             (
                 on_map(MapCommand::Remove(vec![bytes("k")])),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x04\x01\x01k",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x04\x01\x01k",
             ),
             (
                 on_map(MapCommand::RemoveIf { key: bytes("k"), expected: bytes("e") }),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x05\x01k\x01e",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x05\x01k\x01e",
             ),
             (
                 on_map(MapCommand::Delete(vec![bytes("k")])),
-                b"\x01\x01\x02\x05\x04\x01\x01m\x06\x01\x01k",
+                b"\x01\x01\x02\x05\x04\x02\x01m\x00\x06\x01\x01k",
             ),
-            (on_map(MapCommand::Clear), b"\x01\x01\x02\x05\x04\x01\x01m\x07"),
+            (on_map(MapCommand::Clear), b"\x01\x01\x02\x05\x04\x02\x01m\x00\x07"),
+            (execute(Operation::Submit(bytes("p"))), b"\x01\x01\x02\x05\x04\x01\x01p"),
+            (
+                on(CollectionCommand::Drop(CollectionKind::RemoteMap)),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x07\x04",
+            ),
+            (
+                on(CollectionCommand::Create(Contents::Map(vec![pair()]))),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x05\x00\x01\x01k\x01v",
+            ),
+            (
+                on(CollectionCommand::Import {
+                    contents: Contents::Record(vec![pair()]),
+                    events: true,
+                }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x06\x02\x01\x01k\x01v\x01",
+            ),
         ]
+    }
+
+    /// Those of queues, records and emitters.
+    fn golden_of_other_kinds() -> Vec<(Command, &'static [u8])> {
+        let pairs = || vec![(bytes("k"), bytes("v"))];
+        let queue = |command| on(CollectionCommand::Queue(command));
+        let record = |command| on(CollectionCommand::Record(command));
+        let subscriber = Peer { id: NodeId::new(7), incarnation: Incarnation::new(300) };
+        let emitter = |change| on(CollectionCommand::Emitter { subscriber, change });
+        let (event, k, v) = (|| bytes("e"), || bytes("k"), || bytes("v"));
+        vec![
+            (
+                queue(QueueCommand::Push(vec![v(), bytes("")])),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x01\x00\x02\x01v\x00",
+            ),
+            (queue(QueueCommand::Pop(300)), b"\x01\x01\x02\x05\x04\x02\x01m\x01\x01\xac\x02"),
+            (queue(QueueCommand::Clear), b"\x01\x01\x02\x05\x04\x02\x01m\x01\x02"),
+            (
+                on(CollectionCommand::Create(Contents::Queue(vec![v()]))),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x05\x01\x01\x01v",
+            ),
+            (
+                record(RecordCommand::Set { field: k(), value: v() }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x02\x00\x01k\x01v",
+            ),
+            (
+                record(RecordCommand::Insert(pairs())),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x02\x01\x01\x01k\x01v",
+            ),
+            (
+                record(RecordCommand::UpdateIf { fields: pairs(), expected: vec![] }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x02\x02\x01\x01k\x01v\x00",
+            ),
+            (
+                record(RecordCommand::Delete { field: k() }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x02\x03\x01k",
+            ),
+            (record(RecordCommand::Clear), b"\x01\x01\x02\x05\x04\x02\x01m\x02\x04"),
+            (
+                emitter(SubscriptionChange::Subscribe { event: event(), metadata: v() }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x03\x07\xac\x02\x00\x01e\x01v",
+            ),
+            (
+                emitter(SubscriptionChange::Unsubscribe { event: event() }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x03\x07\xac\x02\x01\x01e",
+            ),
+            (
+                emitter(SubscriptionChange::UpdateMetadata {
+                    event: event(),
+                    new: k(),
+                    expected: v(),
+                }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x03\x07\xac\x02\x02\x01e\x01k\x01v",
+            ),
+            (
+                emitter(SubscriptionChange::Clear),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x03\x07\xac\x02\x03",
+            ),
+        ]
+    }
+
+    /// Those of remote maps.
+    fn golden_of_remote_maps() -> Vec<(Command, &'static [u8])> {
+        let run = |operation| {
+            on(CollectionCommand::RemoteMap(RemoteCommand::Run { operation, events: true }))
+        };
+        let end = |outcome| Command::EndRemote {
+            name: Name::new("m").expect("short"),
+            operation: Index::new(9),
+            outcome,
+        };
+        let answered = |answer| end(RemoteOutcome::Done(answer));
+        let (k, v) = (|| bytes("k"), || bytes("v"));
+        vec![
+            (
+                run(RemoteOperation::Set(vec![(k(), v())])),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x00\x01\x01k\x01v\x01",
+            ),
+            (
+                run(RemoteOperation::Insert(vec![])),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x01\x00\x01",
+            ),
+            (
+                run(RemoteOperation::UpdateIf { key: k(), value: v(), expected: bytes("e") }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x02\x01k\x01v\x01e\x01",
+            ),
+            (
+                run(RemoteOperation::Remove(vec![k()])),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x03\x01\x01k\x01",
+            ),
+            (
+                run(RemoteOperation::RemoveIf { key: k(), expected: v() }),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x04\x01k\x01v\x01",
+            ),
+            (
+                run(RemoteOperation::Delete(vec![k()])),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x05\x01\x01k\x01",
+            ),
+            (run(RemoteOperation::Clear), b"\x01\x01\x02\x05\x04\x02\x01m\x04\x00\x06\x01"),
+            (
+                on(CollectionCommand::RemoteMap(RemoteCommand::Adopt)),
+                b"\x01\x01\x02\x05\x04\x02\x01m\x04\x01",
+            ),
+            (answered(RemoteAnswer::Nothing), b"\x01\x02\x01m\x09\x00\x00"),
+            (
+                answered(RemoteAnswer::Values(vec![None, Some(v())])),
+                b"\x01\x02\x01m\x09\x00\x01\x02\x00\x01\x01v",
+            ),
+            (answered(RemoteAnswer::Flags(vec![true])), b"\x01\x02\x01m\x09\x00\x02\x01\x01"),
+            (answered(RemoteAnswer::Count(3)), b"\x01\x02\x01m\x09\x00\x03\x03"),
+            (end(RemoteOutcome::Failed(StoreError::new("x"))), b"\x01\x02\x01m\x09\x01\x01x"),
+        ]
+    }
+
+    fn all_golden() -> impl Iterator<Item = (Command, &'static [u8])> {
+        golden().into_iter().chain(golden_of_other_kinds()).chain(golden_of_remote_maps())
     }
 
     #[test]
     fn commands_keep_their_bytes() {
-        for (command, bytes) in golden() {
+        for (command, bytes) in all_golden() {
             assert_eq!(&*command.encode(1), bytes, "{command:?}");
             assert_eq!(Command::decode(bytes, 1), Ok(command));
         }
@@ -434,7 +571,7 @@ mod tests {
 
     #[test]
     fn no_part_of_a_command_and_nothing_longer_is_one() {
-        for (command, bytes) in golden() {
+        for (command, bytes) in all_golden() {
             for end in 0..bytes.len() {
                 let read = Command::decode(&bytes[..end], 1);
                 assert_eq!(read, Err(CommandError::Unreadable), "{end} bytes of {command:?}");

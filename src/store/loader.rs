@@ -141,6 +141,7 @@ mod tests {
     use super::super::name::Name;
     use super::super::snapshot::ReplyEnd;
     use super::*;
+    use crate::Bytes;
     use crate::config::{RemoteQueueLimits, SessionLimits};
     use crate::types::{Identity, Incarnation, Index, Life, NodeId, Peer, Sequence, SessionId};
 
@@ -248,7 +249,10 @@ mod tests {
         let store = loader.finish().expect("it came to its end");
         assert_eq!(store.digest(), digest);
         assert_eq!(
-            store.map("m").and_then(|map| map.get(&b"".as_slice().into())).map(|slot| slot.version),
+            store
+                .collection("m")
+                .and_then(|map| map.get(&Bytes::default()))
+                .map(|slot| slot.version),
             Some(Index::new(4))
         );
     }

@@ -7,6 +7,7 @@ mod answer;
 mod change;
 mod collections;
 mod command;
+mod difference;
 mod digest;
 #[cfg(test)]
 mod draws;
@@ -52,6 +53,7 @@ pub(crate) use self::command::{
     Operation, Query, QueueCommand, QueueQuery, RecordCommand, RecordQuery, RemoteCommand,
     SubscriptionChange,
 };
+pub(crate) use self::difference::{Comparison, Told};
 pub(crate) use self::emitter::Subscription;
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;

@@ -189,7 +189,7 @@ mod tests {
                 }
             };
             run(&mut queues, index, command);
-            assert_eq!(held(&queues), plain, "after {index}");
+            assert_eq!(held(&queues), Vec::from(plain.clone()), "after {index}");
             if draws.below(4) == 0 {
                 queues.spend(&mut draws.below(6));
                 queues.check();

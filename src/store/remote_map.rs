@@ -44,7 +44,7 @@ pub(crate) struct Queued {
 }
 
 /// The operations in all queues, by their indexes: what the collections hold, the other way round.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Operations {
     maps: BTreeMap<Index, Name>,
     /// How many each map has, if it has any.

@@ -600,7 +600,8 @@ mod tests {
     fn run(sessions: &mut Sessions, index: u64, place: Place) -> Admission {
         let admission = sessions.admit(Index::new(index), place);
         if admission == Admission::Fresh {
-            sessions.keep(place, Index::new(index), Answer(Content::Count(index)));
+            let answer = Answer(Content::Count(index));
+            sessions.keep(place, Index::new(index), End::Answer(answer.into()));
         }
         sessions.check();
         admission

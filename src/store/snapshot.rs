@@ -227,12 +227,20 @@ pub(super) const VERSION: u8 = 1;
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
     use alloc::vec;
 
     use proptest::prelude::*;
 
-    use super::super::command::{Command, MapCommand, MapQuery, Operation, Query};
+    use super::super::CollectionKind;
+    use super::super::command::{
+        CollectionCommand, Command, Contents, MapCommand, Operation, QueueCommand, RecordCommand,
+        RemoteCommand, SubscriptionChange,
+    };
     use super::super::loader::Unreadable;
+    use super::super::remote_operation::{
+        RemoteAnswer, RemoteOperation, RemoteOutcome, StoreError,
+    };
     use super::super::{CollectionRef, Loader};
     use super::*;
     use crate::types::{Incarnation, Life, NodeId, Peer};
@@ -240,21 +248,51 @@ mod tests {
     /// What a test does next, with small numbers so that they often meet.
     #[derive(Clone, Debug)]
     enum Step {
-        Open { node: u64, life: u32 },
-        Execute { back: usize, sequence: u64, answered_below: u64, operation: Operation },
+        Open {
+            node: u64,
+            life: u32,
+        },
+        Execute {
+            back: usize,
+            sequence: u64,
+            answered_below: u64,
+            operation: Operation,
+        },
+        /// Ends the operation that was queued so many entries ago, if one was.
+        End {
+            back: u64,
+            name: Name,
+            outcome: RemoteOutcome,
+        },
+        Seat(BTreeSet<Peer>),
         Advance,
         Sweep(u64),
         Part,
     }
 
     /// What an entry of the log is to the store.
-    type Entry = (Index, Option<Command>);
+    type Entry = (Index, What);
 
+    #[derive(Clone, Debug)]
+    enum What {
+        Nothing,
+        Command(Command),
+        Members(BTreeSet<Peer>),
+    }
+
+    const MEMBERS: [Peer; 2] = [
+        Peer { id: NodeId::new(0), incarnation: Incarnation::new(1) },
+        Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) },
+    ];
     const LIMITS: SessionLimits =
         SessionLimits { max_sessions: 4, window: 6, max_reply_bytes: 100, lifetime_entries: 25 };
 
     fn name(name: &str) -> Name {
         Name::new(name).expect("short")
+    }
+
+    fn on(map: &str, command: MapCommand) -> Operation {
+        Operation::Collection { name: name(map), command: CollectionCommand::Map(command) }
     }
 
     fn bytes(text: &str) -> Bytes {
@@ -279,12 +317,92 @@ mod tests {
         ]
     }
 
+    fn any_queue_command() -> impl Strategy<Value = QueueCommand> {
+        prop_oneof![
+            3 => prop::collection::vec(any_bytes(), 0..4).prop_map(QueueCommand::Push),
+            2 => (0..3_u64).prop_map(QueueCommand::Pop),
+            1 => Just(QueueCommand::Clear),
+        ]
+    }
+
+    fn any_record_command() -> impl Strategy<Value = RecordCommand> {
+        let fields = || prop::collection::vec((any_bytes(), any_bytes()), 0..3);
+        prop_oneof![
+            3 => (any_bytes(), any_bytes())
+                .prop_map(|(field, value)| RecordCommand::Set { field, value }),
+            1 => fields().prop_map(RecordCommand::Insert),
+            1 => (fields(), fields())
+                .prop_map(|(fields, expected)| RecordCommand::UpdateIf { fields, expected }),
+            1 => any_bytes().prop_map(|field| RecordCommand::Delete { field }),
+            1 => Just(RecordCommand::Clear),
+        ]
+    }
+
+    fn any_subscription() -> impl Strategy<Value = CollectionCommand> {
+        let change = prop_oneof![
+            3 => (any_bytes(), any_bytes())
+                .prop_map(|(event, metadata)| SubscriptionChange::Subscribe { event, metadata }),
+            1 => any_bytes().prop_map(|event| SubscriptionChange::Unsubscribe { event }),
+            1 => Just(SubscriptionChange::Clear),
+        ];
+        (any_peer(), change)
+            .prop_map(|(subscriber, change)| CollectionCommand::Emitter { subscriber, change })
+    }
+
+    fn any_remote_command() -> impl Strategy<Value = RemoteCommand> {
+        let entries = prop::collection::vec((any_bytes(), any_bytes()), 0..3);
+        let run = |operation, events| RemoteCommand::Run { operation, events };
+        prop_oneof![
+            3 => (entries.prop_map(RemoteOperation::Set), any::<bool>())
+                .prop_map(move |(operation, events)| run(operation, events)),
+            2 => Just(run(RemoteOperation::Clear, true)),
+            1 => Just(RemoteCommand::Adopt),
+        ]
+    }
+
+    fn any_contents() -> impl Strategy<Value = Contents> {
+        let pairs = || prop::collection::vec((any_bytes(), any_bytes()), 0..4);
+        prop_oneof![
+            pairs().prop_map(Contents::Map),
+            pairs().prop_map(Contents::Record),
+            prop::collection::vec(any_bytes(), 0..4).prop_map(Contents::Queue),
+        ]
+    }
+
+    fn any_kind() -> impl Strategy<Value = CollectionKind> {
+        use CollectionKind::{Emitter, Map, Queue, Record, RemoteMap};
+        prop::sample::select(vec![Map, Queue, Record, Emitter, RemoteMap])
+    }
+
+    fn any_collection_command() -> impl Strategy<Value = CollectionCommand> {
+        prop_oneof![
+            6 => any_map_command().prop_map(CollectionCommand::Map),
+            4 => any_queue_command().prop_map(CollectionCommand::Queue),
+            3 => any_record_command().prop_map(CollectionCommand::Record),
+            3 => any_subscription(),
+            4 => any_remote_command().prop_map(CollectionCommand::RemoteMap),
+            1 => any_contents().prop_map(CollectionCommand::Create),
+            1 => (any_contents(), any::<bool>())
+                .prop_map(|(contents, events)| CollectionCommand::Import { contents, events }),
+            3 => any_kind().prop_map(CollectionCommand::Drop),
+        ]
+    }
+
+    /// One of the few members there ever are.
+    fn any_peer() -> impl Strategy<Value = Peer> {
+        (0..3_u64, 1..3_u64).prop_map(|(id, incarnation)| Peer {
+            id: NodeId::new(id),
+            incarnation: Incarnation::new(incarnation),
+        })
+    }
+
     fn any_operation() -> impl Strategy<Value = Operation> {
-        let names = prop::sample::select(vec!["", "m", "n"]).prop_map(name);
+        let names = prop::sample::select(vec!["", "m", "n", "q", "r"]).prop_map(name);
         prop_oneof![
             1 => Just(Operation::OpenSession),
-            12 => (names, any_map_command())
-                .prop_map(|(name, command)| Operation::Map { name, command }),
+            1 => any_bytes().prop_map(Operation::Submit),
+            12 => (names, any_collection_command())
+                .prop_map(|(name, command)| Operation::Collection { name, command }),
         ]
     }
 
@@ -297,9 +415,20 @@ mod tests {
                 operation,
             },
         );
+        let outcomes = prop::sample::select(vec![
+            RemoteOutcome::Done(RemoteAnswer::Values(vec![])),
+            RemoteOutcome::Done(RemoteAnswer::Values(vec![None, Some(Bytes::default())])),
+            RemoteOutcome::Done(RemoteAnswer::Count(2)),
+            RemoteOutcome::Done(RemoteAnswer::Nothing),
+            RemoteOutcome::Failed(StoreError::new("full")),
+        ]);
+        let names = prop::sample::select(vec!["", "m", "n", "q", "r"]).prop_map(name);
         prop_oneof![
             1 => (0..3_u64, 1..4_u32).prop_map(|(node, life)| Step::Open { node, life }),
             12 => execute,
+            4 => (1..9_u64, names, outcomes)
+                .prop_map(|(back, name, outcome)| Step::End { back, name, outcome }),
+            1 => prop::collection::btree_set(any_peer(), 0..5).prop_map(Step::Seat),
             1 => Just(Step::Advance),
             2 => (0..6_u64).prop_map(Step::Sweep),
             3 => Just(Step::Part),
@@ -323,44 +452,54 @@ mod tests {
 
         fn entry(&mut self, step: &Step) -> Option<Entry> {
             let index = self.last.next();
-            let command = match step.clone() {
+            let what = match step.clone() {
                 Step::Open { node, life } => {
                     self.opened.push(index);
                     let peer = Peer { id: NodeId::new(node), incarnation: Incarnation::new(1) };
                     let owner = Identity { peer, life: Life::new(life) };
-                    Some(Command::OpenSession { owner })
+                    What::Command(Command::OpenSession { owner })
                 }
+                Step::End { back, name, outcome } => {
+                    let operation = Index::new(index.get().saturating_sub(back));
+                    What::Command(Command::EndRemote { name, operation, outcome })
+                }
+                Step::Seat(members) => What::Members(members),
                 Step::Execute { back, sequence, answered_below, operation } => {
                     let session = self.opened[self.opened.len().saturating_sub(1 + back)];
                     if operation == Operation::OpenSession {
                         self.opened.push(index);
                     }
-                    Some(Command::Execute {
+                    What::Command(Command::Execute {
                         session: SessionId::new(session),
                         sequence: Sequence::new(sequence),
                         answered_below: Sequence::new(answered_below),
                         operation,
                     })
                 }
-                Step::Advance => None,
+                Step::Advance => What::Nothing,
                 Step::Sweep(_) | Step::Part => return None,
             };
             self.last = index;
-            Some((index, command))
+            Some((index, what))
         }
     }
 
     fn founded() -> Store {
         let mut store = Store::new();
-        store.found(LIMITS);
+        store.found(LIMITS, RemoteQueueLimits { operations: 3, bytes: 60 });
+        store.seat(Index::new(1), MEMBERS.into());
         store
     }
 
     /// Everything that an entry does, as text.
-    fn apply(store: &mut Store, (index, command): &Entry) -> alloc::string::String {
-        match command {
-            Some(command) => alloc::format!("{:?}", store.apply(*index, command.clone())),
-            None => alloc::format!("{:?}", store.advance(*index)),
+    fn apply(store: &mut Store, (index, what): &Entry) -> alloc::string::String {
+        match what {
+            What::Command(command) => alloc::format!("{:?}", store.apply(*index, command.clone())),
+            What::Members(members) => {
+                let changes = store.seat(*index, members.clone());
+                alloc::format!("{changes:?} {:?}", store.advance(*index))
+            }
+            What::Nothing => alloc::format!("{:?}", store.advance(*index)),
         }
     }
 
@@ -384,7 +523,7 @@ mod tests {
         assert_eq!(left.sessions(), right.sessions());
         assert!(left.collections().eq(right.collections()));
         for (name, _, len) in left.collections() {
-            let [ours, theirs] = [left, right].map(|store| store.map(name.as_str()));
+            let [ours, theirs] = [left, right].map(|store| store.collection(name.as_str()));
             let slots = |map: Option<CollectionRef<'_>>| -> Vec<(Bytes, Bytes, Index)> {
                 let slots = map.into_iter().flat_map(CollectionRef::slots);
                 slots.map(|slot| (slot.key.clone(), slot.value.clone(), slot.version)).collect()
@@ -392,10 +531,13 @@ mod tests {
             let held = slots(ours);
             assert_eq!(held.len() as u64, len);
             assert_eq!(held, slots(theirs));
-            let keys = held.into_iter().map(|(key, ..)| key).collect();
-            let query = Query::Map { name: name.clone(), query: MapQuery::Get(keys) };
-            assert_eq!(left.query(&query), right.query(&query));
+            for (key, value, _) in held.iter().filter(|(key, ..)| !key.is_empty()) {
+                for found in [ours, theirs].map(|it| it.and_then(|it| it.get(key))) {
+                    assert_eq!(found.map(|slot| &slot.value), Some(value));
+                }
+            }
         }
+        assert_eq!(left.queued, right.queued);
     }
 
     proptest! {
@@ -432,6 +574,7 @@ mod tests {
             prop_assert!(!store.is_frozen());
 
             let mut loaded = load(&written).expect("what a store wrote");
+            loaded.seat(log.last, reference.members().clone());
             assert_alike(&loaded, &reference);
             prop_assert_eq!(&parts(&mut reference, part_bytes), &written);
             prop_assert_eq!(&parts(&mut loaded, part_bytes), &written);
@@ -498,7 +641,7 @@ mod tests {
             back: 0,
             sequence,
             answered_below: 0,
-            operation: Operation::Map { name: name("m"), command },
+            operation: on("m", command),
         };
         let steps = [
             Step::Open { node: 7, life: 1 },
@@ -512,12 +655,12 @@ mod tests {
         }
         let golden: [&[u8]; 9] = [
             // The limits.
-            &[1, 0, 4, 6, 100, 25],
+            &[1, 0, 4, 6, 100, 25, 3, 60],
             // The session that entry 2 opened for n7#1.1, used last by entry 6, answered below 0.
             &[1, 1, 2, 1, 7, 1, 1, 6, 0],
             // Number 2 had no entries in the way at 5, number 3 the key "k" at 6.
-            &[1, 2, 2, 5, 1, 0],
-            &[1, 2, 3, 6, 2, 1, 1, b'k'],
+            &[1, 2, 2, 5, 0, 1, 0],
+            &[1, 2, 3, 6, 0, 2, 1, 1, b'k'],
             // Numbers 0 and 1 are forgotten.
             &[1, 3, 0],
             &[1, 3, 1],
@@ -525,9 +668,10 @@ mod tests {
             &[1, 4, 1, b'm', 0, 2],
             &[1, 5, 1, 1, b'l', 0, 5],
             // The digest.
-            &[1, 6, 0xac, 0xdb, 0xaf, 0x88, 0xa1, 0x9a, 0x99, 0x97, 0x40],
+            &[1, 6, 150, 194, 129, 134, 244, 215, 225, 150, 235, 1],
         ];
-        assert!(parts(&mut store, 0).iter().map(|part| &**part).eq(golden));
+        let written = parts(&mut store, 0);
+        assert_eq!(written.iter().map(|part| &**part).collect::<Vec<_>>(), golden);
         let bodies: Vec<&[u8]> = golden.iter().map(|part| &part[1..]).collect();
         let whole = [&[VERSION], &*bodies.concat()].concat();
         assert!(parts(&mut store, 1000).iter().map(|part| &**part).eq([&*whole]));
@@ -535,13 +679,20 @@ mod tests {
 
     #[test]
     fn answers_keep_their_bytes() {
-        let golden: [(Content, &[u8]); 6] = [
+        let golden: [(Content, &[u8]); 10] = [
             (Content::Nothing, &[0]),
             (Content::Entries(vec![(bytes("k"), bytes("v"))]), b"\x01\x01\x01k\x01v"),
             (Content::Keys(vec![bytes("k"), bytes("")]), b"\x02\x02\x01k\x00"),
             (Content::Flag(true), &[3, 1]),
             (Content::Count(300), &[4, 0xac, 2]),
             (Content::Session(SessionId::new(Index::new(9))), &[5, 9]),
+            (Content::Values(vec![bytes("v"), bytes("")]), b"\x06\x02\x01v\x00"),
+            (Content::Index(Index::new(300)), &[7, 0xac, 2]),
+            (Content::Remote(RemoteOutcome::Done(RemoteAnswer::Nothing)), &[8, 0, 0]),
+            (
+                Content::Delivered { received: vec![NodeId::new(1)], unanswered: vec![] },
+                &[9, 1, 1, 0],
+            ),
         ];
         for (content, bytes) in golden {
             let written = postcard::to_allocvec(&content).expect("it serialises into memory");
@@ -556,7 +707,7 @@ mod tests {
         let mut log = Log::new();
         let large: Bytes = vec![7; 500].into();
         let entries = vec![(bytes("a"), bytes("")), (bytes("b"), large), (bytes("c"), bytes(""))];
-        let operation = Operation::Map { name: name("m"), command: MapCommand::Set(entries) };
+        let operation = on("m", MapCommand::Set(entries));
         let steps = [
             Step::Open { node: 7, life: 1 },
             Step::Execute { back: 0, sequence: 0, answered_below: 0, operation },
@@ -565,7 +716,7 @@ mod tests {
             apply(&mut store, &log.entry(&step).expect("an entry"));
         }
         let lengths: Vec<usize> = parts(&mut store, 200).iter().map(|part| part.len()).collect();
-        assert_eq!(lengths, [30, 508, 17]);
+        assert_eq!(lengths, [33, 508, 18]);
         let lengths: Vec<usize> = parts(&mut store, 0).iter().map(|part| part.len()).collect();
         assert_eq!(lengths.len(), 8);
     }
@@ -594,7 +745,7 @@ mod tests {
         let mut store = founded();
         let mut log = Log::new();
         let command = MapCommand::Set(vec![(bytes("k"), bytes("v"))]);
-        let operation = Operation::Map { name: name("m"), command };
+        let operation = on("m", command);
         let execute = Step::Execute { back: 0, sequence: 0, answered_below: 0, operation };
         for step in [Step::Open { node: 7, life: 1 }, execute] {
             apply(&mut store, &log.entry(&step).expect("an entry"));

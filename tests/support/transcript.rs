@@ -46,7 +46,12 @@ impl Transcript {
             }
             Output::Reply(_) if shown("replies") => self.note(format!("{node}: {output}")),
             Output::Persist(_) if shown("persists") => self.note(format!("{node}: {output}")),
-            Output::Send(_) | Output::Event(_) | Output::Reply(_) | Output::Persist(_) => {}
+            Output::Remote(_) if shown("calls") => self.note(format!("{node}: {output}")),
+            Output::Send(_)
+            | Output::Event(_)
+            | Output::Reply(_)
+            | Output::Persist(_)
+            | Output::Remote(_) => {}
         }
     }
 }

@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use hamok::{Input, MapEvent, NodeId, Output, RequestId};
+use hamok::{Input, NodeId, Output, RequestId};
 
 use super::journal::{Journal, Reported};
-use crate::history::{Call, CallId, CallOutcome, History};
+use crate::history::{Call, CallId, CallOutcome, History, Model};
+use crate::linearizability::Change;
 use crate::observation::{
     Checker, ClusterSeen, EndSeen, LivenessSeen, SimTime, StepSeen, Violation,
 };
 
 /// Keeps the requests that each life of a node has to answer; in the end, traces each value in the
-/// maps back to the one call that wrote it. (An effect that writes nothing, a removal, is the witness's
-/// matter.)
+/// collections back to the one call that wrote it. (An effect that writes nothing, a removal, is the
+/// witness's matter.)
 #[derive(Debug, Default)]
 pub(super) struct ExactlyOnce {
     journal: Journal,
@@ -112,16 +113,17 @@ impl Checker for ExactlyOnce {
     }
 }
 
+/// By collection and value.
+type Writers<'a> = BTreeMap<((Model, &'a str), &'a str), Option<&'a Call<'a>>>;
+
 /// Traces each value that was written back to the call that wrote it.
 fn trace(reported: &[Reported], history: &History) -> Result<(), String> {
     let calls = history.calls();
     let writers = writers(&calls);
     let mut effects: BTreeMap<CallId, u64> = BTreeMap::new();
-    for Reported { index, map, event, .. } in reported {
-        let (MapEvent::Insert { value, .. } | MapEvent::Update { new: value, .. }) = event else {
-            continue;
-        };
-        let Some(writer) = writers.get(&(map.as_str(), value.as_str())) else {
+    for Reported { index, model, name, typed, .. } in reported {
+        let Some(value) = typed.change().and_then(Change::written) else { continue };
+        let Some(writer) = writers.get(&((*model, name), value)) else {
             return Err(format!("entry {index} wrote a value that nobody asked for: {value:?}"));
         };
         // When several calls write the same value, nobody can tell which of them did.
@@ -148,12 +150,12 @@ fn trace(reported: &[Reported], history: &History) -> Result<(), String> {
     Ok(())
 }
 
-/// Who wrote each value of each map; none if there are several.
-fn writers<'a>(calls: &'a [Call<'a>]) -> BTreeMap<(&'a str, &'a str), Option<&'a Call<'a>>> {
-    let mut writers: BTreeMap<(&str, &str), Option<&Call<'_>>> = BTreeMap::new();
+/// Who wrote each value of each collection; none if there are several.
+fn writers<'a>(calls: &'a [Call<'a>]) -> Writers<'a> {
+    let mut writers = Writers::new();
     for call in calls {
         for value in call.operation.values() {
-            let writer = writers.entry((call.map, value)).or_insert(Some(call));
+            let writer = writers.entry((call.collection(), value)).or_insert(Some(call));
             if writer.is_some_and(|writer| writer.id != call.id) {
                 *writer = None;
             }
@@ -166,17 +168,22 @@ const CODE: &str = "EO";
 
 #[cfg(test)]
 mod tests {
+    use hamok::MapEvent;
+
     use super::*;
-    use crate::checker::testing::{Seen, Story, assert_accepts, assert_objects, reported};
+    use crate::checker::journal::TypedChange;
+    use crate::checker::testing::{Seen, Story, assert_accepts, assert_objects};
     use crate::history::testing::Script;
 
     fn replies(seen: &Seen) -> bool {
         seen.outputs.iter().any(|output| matches!(output, Output::Reply(_)))
     }
 
+    /// A change of the map `m`.
     fn insert(index: u64, value: &str) -> Reported {
         let (key, value) = ("a".to_owned(), value.to_owned());
-        reported(index, MapEvent::Insert { key, value })
+        let typed = TypedChange::Map(MapEvent::Insert { key, value });
+        Reported { index, model: Model::Map, name: "m".to_owned(), typed, seen: SimTime::ZERO }
     }
 
     #[track_caller]

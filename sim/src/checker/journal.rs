@@ -1,13 +1,13 @@
-//! What the log did to the maps that clients used, for the checkers that compare it with their
+//! What the log did to the collections that clients used, for the checkers that compare it with their
 //! history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Event, Index, Map, MapEvent};
+use hamok::{Event, Field, Index, Map, MapEvent, Queue, QueueEvent, Record, RecordEvent};
 
 use super::events;
-use crate::history::{History, HistoryEvent};
-use crate::linearizability::{Change, Effect, Effects};
+use crate::history::{History, HistoryEvent, Model};
+use crate::linearizability::{Change, Effect, Effects, EntryChange, QueueChange};
 use crate::observation::{SimTime, StepSeen};
 
 /// Collects every change, as the first node that applied it told it; whether the others tell the same
@@ -18,14 +18,33 @@ pub(super) struct Journal {
     applied: Index,
 }
 
-/// A change of a map that is in the history.
+/// A change of a collection that is in the history.
 #[derive(Debug)]
 pub(super) struct Reported {
+    /// For a remote map: of the operation that made it, and not of its outcome.
     pub(super) index: u64,
-    pub(super) map: String,
-    pub(super) event: MapEvent<String, String>,
+    pub(super) model: Model,
+    pub(super) name: String,
+    pub(super) typed: TypedChange,
     /// When the first node applied it.
     pub(super) seen: SimTime,
+}
+
+/// A change as the handle of its collection tells it.
+#[derive(Debug)]
+pub(super) enum TypedChange {
+    Map(MapEvent<String, String>),
+    Queue(QueueEvent<String>),
+    Record(FieldChange),
+}
+
+/// A change of a record whose fields hold text.
+#[derive(Debug)]
+pub(super) enum FieldChange {
+    Insert { field: String, value: String },
+    Update { field: String, old: String, new: String },
+    Remove { field: String, value: String },
+    Clear,
 }
 
 impl Journal {
@@ -43,48 +62,146 @@ impl Journal {
         self.applied = step.after.applied;
     }
 
-    /// The changes of the maps that are in the history, in log order.
+    /// The changes of the collections that are in the history, in log order.
     ///
     /// # Errors
-    /// If one does not read as a map of text.
+    /// If one does not read as a collection of text, of a kind that clients used under this name.
     pub(super) fn read(&self, history: &History) -> Result<Vec<Reported>, String> {
-        let maps: BTreeSet<&str> = history
-            .events()
-            .iter()
-            .filter_map(|event| match event {
-                HistoryEvent::Invoke { map, .. } => Some(map.as_str()),
-                HistoryEvent::Complete { .. } => None,
-            })
-            .collect();
-        let ours = self.changes.iter().filter(|(_, change)| maps.contains(change.collection()));
-        ours.map(|(seen, change)| {
-            let map = change.collection().to_owned();
-            let typed = Map::<String, String>::named(map.clone());
-            let event = typed.ok().and_then(|map| map.event(change)?.ok());
-            let event = event.filter(|event| borrowed(event).is_some());
-            let event = event.ok_or_else(|| format!("{change} is none of a map of text"))?;
-            Ok(Reported { index: change.index().get(), map, event, seen: *seen })
+        let used = used(history);
+        let told = self.changes.iter().filter(|(_, change)| !only_concludes(change));
+        let ours = told.filter_map(|(seen, change)| {
+            let (name, models) = used.get_key_value(change.collection())?;
+            Some((*seen, change, *name, models))
+        });
+        ours.map(|(seen, change, name, models)| {
+            let read = |model: &Model| Some((*model, typed(*model, change)?));
+            let (model, typed) = models.iter().find_map(read).ok_or_else(|| {
+                let models: Vec<String> = models.iter().map(ToString::to_string).collect();
+                format!("{change} is none of a {} of text", models.join(" or "))
+            })?;
+            Ok(Reported { index: change.index().get(), model, name: name.to_owned(), typed, seen })
         })
         .collect()
     }
 
-    pub(super) fn effects<'a>(&self, reported: &'a [Reported]) -> Effects<'a> {
+    /// The same by log position.
+    ///
+    /// # Errors
+    /// If one entry changed two collections.
+    pub(super) fn effects<'a>(&self, reported: &'a [Reported]) -> Result<Effects<'a>, String> {
         let mut effects = Effects { applied: self.applied.get(), ..Effects::default() };
-        for Reported { index, map, event, seen } in reported {
-            let effect = effects.at.entry(*index);
-            let none = || Effect { map, changes: Vec::new(), seen: *seen };
-            effect.or_insert_with(none).changes.extend(borrowed(event));
+        for Reported { index, model, name, typed, seen } in reported {
+            let none = || Effect { model: *model, name, changes: Vec::new(), seen: *seen };
+            let effect = effects.at.entry(*index).or_insert_with(none);
+            if (effect.model, effect.name) != (*model, name) {
+                let (one, other) = (effect.name, name);
+                return Err(format!(
+                    "entry {index} changed two collections, {one:?} and {other:?}"
+                ));
+            }
+            effect.changes.extend(typed.change());
         }
-        effects
+        Ok(effects)
     }
 }
 
-fn borrowed(event: &MapEvent<String, String>) -> Option<Change<'_>> {
-    Some(match event {
-        MapEvent::Insert { key, value } => Change::Insert { key, value },
-        MapEvent::Update { key, old, new } => Change::Update { key, old, new },
-        MapEvent::Remove { key, value } => Change::Remove { key, value },
-        MapEvent::Clear => Change::Clear,
-        _ => return None,
-    })
+impl TypedChange {
+    /// The change of the model; none if there is none like it.
+    pub(super) fn change(&self) -> Option<Change<'_>> {
+        Some(match self {
+            Self::Map(event) => Change::Entry(match event {
+                MapEvent::Insert { key, value } => EntryChange::Insert { key, value },
+                MapEvent::Update { key, old, new } => EntryChange::Update { key, old, new },
+                MapEvent::Remove { key, value } => EntryChange::Remove { key, value },
+                MapEvent::Clear => EntryChange::Clear,
+                _ => return None,
+            }),
+            Self::Queue(event) => Change::Queue(match event {
+                QueueEvent::Add { value } => QueueChange::Add { value },
+                QueueEvent::Remove { value } => QueueChange::Remove { value },
+                QueueEvent::Clear => QueueChange::Clear,
+                _ => return None,
+            }),
+            Self::Record(change) => Change::Entry(match change {
+                FieldChange::Insert { field: key, value } => EntryChange::Insert { key, value },
+                FieldChange::Update { field: key, old, new } => {
+                    EntryChange::Update { key, old, new }
+                }
+                FieldChange::Remove { field: key, value } => EntryChange::Remove { key, value },
+                FieldChange::Clear => EntryChange::Clear,
+            }),
+        })
+    }
+}
+
+/// The kinds of collections that clients used under each name.
+fn used(history: &History) -> BTreeMap<&str, BTreeSet<Model>> {
+    let mut used: BTreeMap<&str, BTreeSet<Model>> = BTreeMap::new();
+    for event in history.events() {
+        if let HistoryEvent::Invoke { name, operation, .. } = event {
+            used.entry(name).or_default().insert(operation.model());
+        }
+    }
+    used
+}
+
+/// Reads a change by the handle of a collection of this kind; none if it cannot be one of those.
+fn typed(model: Model, change: &hamok::Change) -> Option<TypedChange> {
+    let name = change.collection().to_owned();
+    let typed = match model {
+        Model::Map => {
+            TypedChange::Map(Map::<String, String>::named(name).ok()?.event(change)?.ok()?)
+        }
+        Model::Queue => TypedChange::Queue(Queue::<String>::named(name).ok()?.event(change)?.ok()?),
+        Model::Record => {
+            TypedChange::Record(FieldChange::of(Record::<()>::named(name).ok()?.event(change)?)?)
+        }
+        // The simulator's clients do not use these.
+        Model::RemoteMap => return None,
+    };
+    typed.change().is_some().then_some(typed)
+}
+
+impl FieldChange {
+    fn of(event: RecordEvent) -> Option<Self> {
+        let text = |bytes| Field::<String>::new("").decode(&bytes).ok();
+        Some(match event {
+            RecordEvent::Insert { field, value } => Self::Insert { field, value: text(value)? },
+            RecordEvent::Update { field, old, new } => {
+                Self::Update { field, old: text(old)?, new: text(new)? }
+            }
+            RecordEvent::Remove { field, value } => Self::Remove { field, value: text(value)? },
+            RecordEvent::Clear => Self::Clear,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a change only says what became of its queue by others of the same entry.
+fn only_concludes(change: &hamok::Change) -> bool {
+    let queue = Queue::<String>::named(change.collection().to_owned());
+    let event = queue.ok().and_then(|queue| queue.event(change));
+    matches!(event, Some(Ok(QueueEvent::NotEmpty | QueueEvent::Empty)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_changed_two_collections_is_told() {
+        let reported = |index, name: &str| Reported {
+            index,
+            model: Model::Map,
+            name: name.to_owned(),
+            typed: TypedChange::Map(MapEvent::Clear),
+            seen: SimTime::ZERO,
+        };
+        let journal = Journal::default();
+        let twice = [reported(1, "a"), reported(1, "a"), reported(2, "b")];
+        let effects = journal.effects(&twice).expect("each entry changed one collection");
+        assert_eq!(effects.at[&1].changes.len(), 2);
+        let text = journal.effects(&[reported(1, "a"), reported(1, "b")]).expect_err("it is two");
+        assert!(text.contains("entry 1 changed two collections"), "{text}");
+    }
 }

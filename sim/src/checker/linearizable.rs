@@ -28,7 +28,7 @@ impl Checker for Linearizable {
     fn on_end(&mut self, _: &ClusterSeen<'_>, end: &EndSeen<'_>) -> Result<(), Violation> {
         let reported = self.journal.read(end.history);
         let judged =
-            reported.and_then(|reported| witness(end.history, &self.journal.effects(&reported)));
+            reported.and_then(|reported| witness(end.history, &self.journal.effects(&reported)?));
         judged.map_err(|text| {
             Violation::new(CODE, None, format!("the history is not linearizable: {text}"))
         })
@@ -41,7 +41,7 @@ const CODE: &str = "RL";
 mod tests {
     use super::*;
     use crate::checker::testing::{Story, assert_accepts, assert_objects};
-    use crate::history::{CallOutcome, History, HistoryEvent, MapResult};
+    use crate::history::{CallOutcome, CallResult, History, HistoryEvent};
     use crate::observation::Moment;
 
     /// The true story, with what one client was told changed.
@@ -52,8 +52,8 @@ mod tests {
         for event in story.history.events() {
             let moment = Moment { at: event.at(), step: 0 };
             match event.clone() {
-                HistoryEvent::Invoke { call, map, operation, .. } => {
-                    history.invoke(call, moment, &map, operation);
+                HistoryEvent::Invoke { call, name, operation, .. } => {
+                    history.invoke(call, moment, &name, operation);
                 }
                 HistoryEvent::Complete { call, mut outcome, .. } => {
                     changed = changed || change(&mut outcome);
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn another_result_is_reported() {
         let story = told(|outcome| match outcome {
-            CallOutcome::Done { result, .. } if *result == MapResult::Value(Some("1".into())) => {
-                *result = MapResult::Value(None);
+            CallOutcome::Done { result, .. } if *result == CallResult::Value(Some("1".into())) => {
+                *result = CallResult::Value(None);
                 true
             }
             CallOutcome::Done { .. }

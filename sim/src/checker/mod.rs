@@ -99,14 +99,14 @@ fn writes(step: &StepSeen<'_>) -> bool {
 fn claims<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = (&'a Envelope, Claim)> {
     step.outputs.iter().filter_map(|output| match output {
         Output::Send(envelope) => Some((envelope, envelope.claim()?)),
-        Output::Persist(_) | Output::Reply(_) | Output::Event(_) => None,
+        Output::Persist(_) | Output::Reply(_) | Output::Event(_) | Output::Remote(_) => None,
     })
 }
 
 fn events<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = &'a Event> {
     step.outputs.iter().filter_map(|output| match output {
         Output::Event(event) => Some(event),
-        Output::Persist(_) | Output::Send(_) | Output::Reply(_) => None,
+        Output::Persist(_) | Output::Send(_) | Output::Reply(_) | Output::Remote(_) => None,
     })
 }
 

@@ -44,7 +44,10 @@ impl Checker for QuorumLost {
             Input::Receive(envelope) => {
                 office.heard.insert(envelope.from().peer, office.now);
             }
-            Input::Persisted(_) | Input::PersistFailed(_) | Input::Request(..) => {}
+            Input::Persisted(_)
+            | Input::PersistFailed(_)
+            | Input::Request(..)
+            | Input::Remote(..) => {}
         }
         let election = cluster.node(step.node).config.election_timeout.get();
         let (me, now) = (step.after.identity.peer, office.now);

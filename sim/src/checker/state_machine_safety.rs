@@ -191,7 +191,7 @@ mod tests {
         let replacement =
             seen.outputs.iter().enumerate().find_map(|(place, output)| match output {
                 Output::Event(event) => Some((place, change(event)?)),
-                Output::Persist(_) | Output::Send(_) | Output::Reply(_) => None,
+                Output::Persist(_) | Output::Send(_) | Output::Reply(_) | Output::Remote(_) => None,
             });
         let Some((place, events)) = replacement else { return false };
         seen.outputs.splice(place..=place, events.into_iter().map(Output::Event));

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{
-    Birth, Config, Configuration, Envelope, Incarnation, Input, Map, MapEvent, MemberChange, Node,
-    NodeId, Outcome, Output, Reply, Request, RequestId, Role, Status, Stored, Ticket, Ticks, Write,
-    change_members, join, leave, transfer_leadership,
+    Birth, Collection, Config, Configuration, Envelope, Incarnation, Input, Map, MemberChange,
+    Node, NodeId, Outcome, Output, Reply, Request, RequestId, Role, Status, Stored, Ticket, Ticks,
+    Write, change_members, join, leave, transfer_leadership,
 };
 
-use super::journal::Reported;
-use crate::history::{CallId, CallOutcome, History, MapOperation, MapResult};
+use crate::history::{CallId, CallOutcome, CallResult, History, MapOperation, Operation};
 use crate::observation::{
     Checker, ClusterSeen, EndSeen, Moment, NodeSeen, SimTime, StepSeen, Violation,
 };
@@ -222,7 +221,7 @@ impl Seen {
     pub(super) fn envelopes(&self) -> impl Iterator<Item = &Envelope> {
         self.outputs.iter().filter_map(|output| match output {
             Output::Send(envelope) => Some(envelope),
-            Output::Persist(_) | Output::Reply(_) | Output::Event(_) => None,
+            Output::Persist(_) | Output::Reply(_) | Output::Event(_) | Output::Remote(_) => None,
         })
     }
 }
@@ -241,11 +240,6 @@ pub(super) fn assert_objects(mut checker: impl Checker, story: &Story, words: &s
     let violation = story.told_to(&mut checker).expect_err(words);
     assert_eq!(violation.code, checker.code());
     assert!(violation.text.contains(words), "{violation}");
-}
-
-/// A change of the map `m`.
-pub(super) fn reported(index: u64, event: MapEvent<String, String>) -> Reported {
-    Reported { index, map: "m".to_owned(), event, seen: SimTime::ZERO }
 }
 
 /// Real nodes on a perfect network with perfect disks, except where told otherwise.
@@ -329,7 +323,7 @@ impl Group {
                 }
                 Output::Send(envelope) => self.mail.push_back(envelope.clone()),
                 Output::Reply(reply) => _ = self.replies.insert(reply.id(), reply.clone()),
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Remote(_) => {}
             }
         }
         let before = seen.status.replace(node.status()).expect("it was started");
@@ -435,7 +429,7 @@ impl Group {
 
     fn set(&mut self, node: NodeId, key: &str, value: &str) {
         let ticket = self.begin_set(node, key, value);
-        self.end(ticket, MapResult::Value);
+        self.end(ticket, CallResult::Value);
     }
 
     fn begin_set(&mut self, node: NodeId, key: &str, value: &str) -> (u64, Ticket<Option<String>>) {
@@ -448,7 +442,7 @@ impl Group {
         let key = key.to_owned();
         let call = MAP.read(&key).expect("text encodes");
         let ticket = self.begin(node, call.into_parts(), MapOperation::Read { key });
-        self.end(ticket, MapResult::Value);
+        self.end(ticket, CallResult::Value);
     }
 
     /// Asks for something that concerns the group itself, and waits until it is so.
@@ -466,7 +460,7 @@ impl Group {
         let key = key.to_owned();
         let call = MAP.remove(&key).expect("text encodes");
         let ticket = self.begin(node, call.into_parts(), MapOperation::Remove { key });
-        self.end(ticket, MapResult::Value);
+        self.end(ticket, CallResult::Value);
     }
 
     fn begin<R>(
@@ -478,13 +472,13 @@ impl Group {
         self.asked += 1;
         let number = self.asked;
         let call = CallId { client: number, number: 1 };
-        self.story.history.invoke(call, self.moment(), MAP.name(), operation);
+        self.story.history.invoke(call, self.moment(), MAP.name(), Operation::Map(operation));
         self.step(node, Input::Request(RequestId::new(number), request));
         self.settle();
         (number, ticket)
     }
 
-    fn end<R>(&mut self, (number, ticket): (u64, Ticket<R>), result: impl Fn(R) -> MapResult) {
+    fn end<R>(&mut self, (number, ticket): (u64, Ticket<R>), result: impl Fn(R) -> CallResult) {
         // Followers ask a leader for a read, and learn of a commit, with its heartbeats.
         self.pass_time(4);
         let reply = self.replies.remove(&RequestId::new(number)).expect("the group is healthy");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
-use hamok_sim::linearizability::Model;
+use hamok_sim::history::Model;
 use hamok_sim::report::Format;
 use hamok_sim::{Fault, Profile, Settings, SimTime};
 
@@ -78,9 +78,9 @@ pub(super) struct ReplayArguments {
 pub(super) struct CheckArguments {
     /// The history.
     pub(super) file: PathBuf,
-    /// What the history is about.
-    #[arg(long, value_enum, default_value = "map")]
-    pub(super) model: ModelArgument,
+    /// Judges the calls on collections of this kind alone; all calls by default.
+    #[arg(long, value_enum)]
+    pub(super) model: Option<ModelArgument>,
     /// How many steps the search may take.
     #[arg(long, value_name = "N", default_value_t = Settings::SEARCH_STEPS)]
     pub(super) search_steps: u64,
@@ -121,6 +121,9 @@ pub(super) enum FormatArgument {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ModelArgument {
     Map,
+    Queue,
+    Record,
+    RemoteMap,
 }
 
 /// Options that together are [`Settings`].
@@ -198,6 +201,9 @@ impl From<ModelArgument> for Model {
     fn from(model: ModelArgument) -> Self {
         match model {
             ModelArgument::Map => Self::Map,
+            ModelArgument::Queue => Self::Queue,
+            ModelArgument::Record => Self::Record,
+            ModelArgument::RemoteMap => Self::RemoteMap,
         }
     }
 }

@@ -52,7 +52,7 @@ fn replay(arguments: &ReplayArguments) -> Result<Exit, output::Error> {
 
 fn check(arguments: &CheckArguments) -> Result<Exit, output::Error> {
     let path = &arguments.file;
-    let verdict = check_file(path, arguments.model.into(), arguments.search_steps)
+    let verdict = check_file(path, arguments.model.map(Into::into), arguments.search_steps)
         .map_err(|error| output::Error::file(path, &error))?;
     say(&format!("{verdict}\n"))?;
     Ok(match verdict {

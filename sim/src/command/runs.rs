@@ -27,9 +27,9 @@ pub(super) fn simulate(
     let RunOutputArguments { save, history, transcript, output } = arguments;
     let time = RealTime::start();
     let (report, clients) = match transcript {
-        None => simulation.run_maps(),
+        None => simulation.run_clients(),
         Some(path) => File::create(path)
-            .and_then(|file| simulation.run_maps_aloud(BufWriter::new(file)))
+            .and_then(|file| simulation.run_clients_aloud(BufWriter::new(file)))
             .map_err(|error| Error::internal(&path.display(), &error))?,
     };
     let wall = time.micros();

@@ -49,7 +49,7 @@ fn save_failures(
     let mut files = Vec::new();
     for failure in report.failures.iter().take(SAVED) {
         let simulation = Simulation::new(failure.seed).settings(swarm.settings.clone());
-        let (report, clients) = simulation.run_maps();
+        let (report, clients) = simulation.run_clients();
         files.extend(failures::save(&output.out, &report, clients.history())?);
     }
     Ok(files)

@@ -28,12 +28,10 @@ pub enum HistoryError {
         /// What the parser says.
         because: serde_json::Error,
     },
-    /// It is of a version or for a model this library does not know.
+    /// It is of a version this library does not know.
     Format {
         /// The version it claims.
         version: u32,
-        /// The model it claims.
-        model: String,
     },
     /// An event cannot stand where it does.
     Misplaced {
@@ -63,8 +61,7 @@ impl History {
     /// # Errors
     /// Those of `writer`.
     pub fn write(&self, mut writer: impl io::Write) -> io::Result<()> {
-        let format = Format { version: VERSION, model: MODEL.to_owned() };
-        write_line(&mut writer, &Header { history: format })?;
+        write_line(&mut writer, &Header { history: Format { version: VERSION } })?;
         self.events.iter().try_for_each(|event| write_line(&mut writer, event))
     }
 
@@ -77,13 +74,16 @@ impl History {
             .zip(reader.lines())
             .filter(|(_, text)| !text.as_ref().is_ok_and(|text| text.trim().is_empty()));
         let (line, text) = lines.next().ok_or(HistoryError::Empty)?;
-        let Header { history: format } = parse(line, text)?;
-        if format.version != VERSION || format.model != MODEL {
-            return Err(HistoryError::Format { version: format.version, model: format.model });
+        let text = text.map_err(|because| HistoryError::Io { line, because })?;
+        let AnyHeader { history: AnyFormat { version } } = parse(line, &text)?;
+        if version != VERSION {
+            return Err(HistoryError::Format { version });
         }
+        let _: Header = parse(line, &text)?;
         let mut history = Self::new();
         for (line, text) in lines {
-            let event = parse(line, text)?;
+            let text = text.map_err(|because| HistoryError::Io { line, because })?;
+            let event = parse(line, &text)?;
             history.push(event).map_err(|because| HistoryError::Misplaced { line, because })?;
         }
         Ok(history)
@@ -94,15 +94,13 @@ impl fmt::Display for HistoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { line, because } => write!(f, "line {line} cannot be read: {because}"),
-            Self::Empty => f.write_str("there is no first line that names format and model"),
+            Self::Empty => f.write_str("there is no first line that names format and version"),
             Self::Malformed { line, because } => {
                 write!(f, "line {line} is not a line of a history: {because}")
             }
-            Self::Format { version, model } => write!(
-                f,
-                "a history of version {version} for the model {model:?}; \
-                 this program reads version {VERSION} for {MODEL:?}"
-            ),
+            Self::Format { version } => {
+                write!(f, "a history of version {version}; this program reads version {VERSION}")
+            }
             Self::Misplaced { line, because } => write!(f, "line {line}: {because}"),
         }
     }
@@ -131,7 +129,17 @@ struct Header {
 #[serde(deny_unknown_fields)]
 struct Format {
     version: u32,
-    model: String,
+}
+
+/// The first line of any version: another one may say more there.
+#[derive(Deserialize)]
+struct AnyHeader {
+    history: AnyFormat,
+}
+
+#[derive(Deserialize)]
+struct AnyFormat {
+    version: u32,
 }
 
 fn write_line(mut writer: impl io::Write, line: &impl Serialize) -> io::Result<()> {
@@ -139,24 +147,59 @@ fn write_line(mut writer: impl io::Write, line: &impl Serialize) -> io::Result<(
     writer.write_all(b"\n")
 }
 
-fn parse<T: DeserializeOwned>(line: u64, text: io::Result<String>) -> Result<T, HistoryError> {
-    let text = text.map_err(|because| HistoryError::Io { line, because })?;
-    serde_json::from_str(&text).map_err(|because| HistoryError::Malformed { line, because })
+fn parse<T: DeserializeOwned>(line: u64, text: &str) -> Result<T, HistoryError> {
+    serde_json::from_str(text).map_err(|because| HistoryError::Malformed { line, because })
 }
 
-const VERSION: u32 = 1;
-const MODEL: &str = "map";
+const VERSION: u32 = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::history::testing::Script;
-    use crate::history::{CallOutcome, MapResult};
+    use crate::history::{CallOutcome, CallResult, Model};
 
-    const HEADER: &str = r#"{"history":{"version":1,"model":"map"}}"#;
-    const SET: &str =
-        r#"{"invoke":{"call":[1,1],"at":5,"map":"m","operation":{"set":{"key":"a","value":"1"}}}}"#;
+    const HEADER: &str = r#"{"history":{"version":2}}"#;
+    const SET: &str = r#"{"invoke":{"call":[1,1],"at":5,"name":"m","operation":{"map":{"set":{"key":"a","value":"1"}}}}}"#;
     const DONE: &str = r#"{"complete":{"call":[1,1],"at":9,"outcome":{"done":{"index":4,"result":{"value":null}}}}}"#;
+
+    const MAP: &[(&str, &str)] = &[
+        ("set a 1", "none"),
+        ("set_all a=2 b=3", "a=1"),
+        ("insert a 4", "2"),
+        ("insert_all a=5 c=6", "a=2"),
+        ("update_if a 7 2", "true"),
+        ("remove a", "7"),
+        ("remove_all b c", "b=3 c=6"),
+        ("remove_if a 1", "false"),
+        ("delete a", "false"),
+        ("delete_all a b", ""),
+        ("clear", "0"),
+        ("read a", "none"),
+        ("read_all a b", ""),
+        ("read_len", "0"),
+    ];
+    const QUEUE: &[(&str, &str)] = &[
+        ("push 1", ""),
+        ("push_all 2 3", ""),
+        ("read_front", "1"),
+        ("pop", "1"),
+        ("pop_many 5", "2 3"),
+        ("pop", "none"),
+        ("clear", "0"),
+        ("read_len", "0"),
+    ];
+    const RECORD: &[(&str, &str)] = &[
+        ("set a 1", "none"),
+        ("insert a 2", "1"),
+        ("update_if a 3 1", "true"),
+        ("insert_instance a=4 b=5", "a=3"),
+        ("update_instance_if a=6 c=7 if a=3 b=5", "true"),
+        ("read_instance c b a", "c=7 b=5 a=6"),
+        ("delete a", "true"),
+        ("read a", "none"),
+        ("clear", "2"),
+    ];
 
     fn read(lines: &[&str]) -> Result<History, HistoryError> {
         History::read(lines.join("\n").as_bytes())
@@ -172,12 +215,12 @@ mod tests {
     fn the_lines_are_those_that_the_module_shows() {
         let mut script = Script::new();
         script.begin(1, "set a c1.1");
-        script.begin(2, "read a");
+        script.about(Model::Queue).begin(2, "pop");
         script.answer(1, 4, "none");
         script.end(2, CallOutcome::Unknown);
-        let shown = r#"{"history":{"version":1,"model":"map"}}
-{"invoke":{"call":[1,1],"at":1,"map":"m","operation":{"set":{"key":"a","value":"c1.1"}}}}
-{"invoke":{"call":[2,1],"at":2,"map":"m","operation":{"read":{"key":"a"}}}}
+        let shown = r#"{"history":{"version":2}}
+{"invoke":{"call":[1,1],"at":1,"name":"m","operation":{"map":{"set":{"key":"a","value":"c1.1"}}}}}
+{"invoke":{"call":[2,1],"at":2,"name":"q","operation":{"queue":"pop"}}}
 {"complete":{"call":[1,1],"at":3,"outcome":{"done":{"index":4,"result":{"value":null}}}}}
 {"complete":{"call":[2,1],"at":4,"outcome":"unknown"}}
 "#;
@@ -187,30 +230,19 @@ mod tests {
     #[test]
     fn every_operation_and_outcome_reads_back_as_it_was_written() {
         let mut script = Script::new();
-        for (operation, result) in [
-            ("set a 1", "none"),
-            ("set_all a=2 b=3", "a=1"),
-            ("insert a 4", "2"),
-            ("insert_all a=5 c=6", "a=2"),
-            ("update_if a 7 2", "true"),
-            ("remove a", "7"),
-            ("remove_all b c", "b=3 c=6"),
-            ("remove_if a 1", "false"),
-            ("delete a", "false"),
-            ("delete_all a b", ""),
-            ("clear", "0"),
-            ("read a", "none"),
-            ("read_all a b", ""),
-            ("read_len", "0"),
-        ] {
-            script.done(1, operation, result);
+        for (model, operations) in Model::ALL.into_iter().zip([MAP, QUEUE, RECORD, MAP]) {
+            script.about(model);
+            for (operation, result) in operations {
+                script.done(1, operation, result);
+            }
         }
+        script.about(Model::Map);
         for outcome in [
             CallOutcome::Refused { index: None },
             CallOutcome::Refused { index: Some(3) },
             CallOutcome::NotExecuted,
             CallOutcome::Unknown,
-            CallOutcome::Done { index: None, result: MapResult::Value(None) },
+            CallOutcome::Done { index: None, result: CallResult::Value(None) },
         ] {
             script.begin(2, "set a 1");
             script.end(2, outcome);
@@ -229,8 +261,8 @@ mod tests {
         for (lines, expected) in [
             (&[][..], "no first line"),
             (&[SET], "line 1 is not"),
-            (&[r#"{"history":{"version":2,"model":"map"}}"#], "version 2"),
-            (&[r#"{"history":{"version":1,"model":"queue"}}"#], "model \"queue\""),
+            (&[r#"{"history":{"version":1,"model":"map"}}"#], "a history of version 1"),
+            (&[r#"{"history":{"version":2,"model":"map"}}"#], "line 1 is not"),
             (&[HEADER, "", "{"], "line 3 is not"),
             (&[HEADER, SET, spare], "line 3 is not"),
             (&[HEADER, DONE], "line 2: c1.1 has not begun"),

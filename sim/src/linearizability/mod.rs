@@ -1,6 +1,8 @@
 //! Whether a history is linearizable: whether every call seems to take effect at one moment between
 //! its beginning and its end.
 //!
+//! Each collection is judged on its own, as what its kind promises: linearizability is local.
+//!
 //! There are two oracles, and they must agree.
 //!
 //! - The *witness* trusts nothing but uses what the log tells: where each command took effect and
@@ -14,7 +16,10 @@ mod needs;
 mod partition;
 mod search;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod testing;
+mod turns;
 mod witness;
 
 use std::fmt;
@@ -22,11 +27,13 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-pub(crate) use model::Change;
+pub(crate) use model::{Change, EntryChange, QueueChange};
 pub use search::search;
-pub(crate) use witness::{Effect, Effects, check_order, witness};
+use search::search_calls;
+use witness::check_order;
+pub(crate) use witness::{Effect, Effects, witness};
 
-use crate::history::{History, HistoryError};
+use crate::history::{Call, History, HistoryError, Model};
 
 /// What an oracle says of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,48 +46,62 @@ pub enum Verdict {
     Unknown(String),
 }
 
-/// What the calls of a history are about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Model {
-    /// Maps of text to text.
-    #[default]
-    Map,
+/// Why a file cannot be judged.
+#[derive(Debug)]
+pub enum CheckError {
+    /// It is not a history.
+    History(HistoryError),
+    /// No call in it is about a collection of this kind, which alone was to be judged.
+    NoneOf(Model),
 }
 
-/// Judges the history in a file: by the black box, and where calls tell their log positions, by
-/// whether these respect real time.
+/// Judges the calls of a history in a file, all of them or those on collections of one kind: by the
+/// black box, and where calls tell their log positions, by whether these respect real time.
 ///
 /// # Errors
-/// When the file is not a history.
-pub fn check_file(path: &Path, model: Model, steps: u64) -> Result<Verdict, HistoryError> {
+/// When the file is not a history, or has no call of that kind.
+pub fn check_file(path: &Path, only: Option<Model>, steps: u64) -> Result<Verdict, CheckError> {
     let file = File::open(path).map_err(|because| HistoryError::Io { line: 1, because })?;
-    match model {
-        Model::Map => Ok(check(&History::read(BufReader::new(file))?, steps)),
+    let history = History::read(BufReader::new(file))?;
+    let mut calls = history.calls();
+    if let Some(model) = only {
+        calls.retain(|call| call.operation.model() == model);
+        if calls.is_empty() {
+            return Err(CheckError::NoneOf(model));
+        }
     }
+    Ok(check_calls(&calls, steps))
 }
 
-/// Judges a history as [`check_file`] does.
+/// Judges all calls of a history as [`check_file`] does.
 #[must_use]
 pub fn check(history: &History, steps: u64) -> Verdict {
-    match check_order(&history.calls()) {
+    check_calls(&history.calls(), steps)
+}
+
+fn check_calls(calls: &[Call<'_>], steps: u64) -> Verdict {
+    match check_order(calls) {
         Err(text) => Verdict::Violation(text),
-        Ok(_) => search(history, steps),
+        Ok(_) => search_calls(calls, steps),
     }
 }
 
-impl Model {
-    /// All of them.
-    pub const ALL: [Self; 1] = [Self::Map];
+impl From<HistoryError> for CheckError {
+    fn from(error: HistoryError) -> Self {
+        Self::History(error)
+    }
+}
 
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Map => "map",
+            Self::History(error) => error.fmt(f),
+            Self::NoneOf(model) => write!(f, "no call in it is about a {model}"),
         }
     }
 }
+
+impl std::error::Error for CheckError {}
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,27 +1,28 @@
 //! Cutting a history into parts that can be judged one by one.
 //!
 //! Linearizability is local (Herlihy and Wing 1990, theorem 1): a history is linearizable if and
-//! only if, for each object, the calls on that object are. Each key of each map is such an object. A
-//! call on several keys joins them into one, and a call on all of them joins the whole map.
+//! only if, for each object, the calls on that object are. Each key of each map and each field of
+//! each record is such an object. A call on several of them joins them into one, and a call on all of
+//! them joins the whole collection. A queue is one object: all its values stand in one line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{Call, CallOutcome, MapOperation, MapResult};
+use crate::history::{Call, CallOutcome, CallResult, Model, Operation};
 
 /// A call to be put in order.
 #[derive(Clone, Debug)]
 pub(super) struct Piece<'a> {
     pub(super) call: Call<'a>,
     /// What it does, with every value that nobody ever saw replaced by one and the same.
-    pub(super) operation: MapOperation,
+    pub(super) operation: Operation,
     /// What it answered; none when its outcome is unknown, and it may or may not have an effect.
-    pub(super) result: Option<&'a MapResult>,
+    pub(super) result: Option<&'a CallResult>,
 }
 
-/// Cuts a history into parts that share no key. In each the calls stand in the order in which they
+/// Cuts a history into parts that share no collection, or at least no key or field. In each the calls stand in the order in which they
 /// began. Those that cannot have had an effect and answered nothing are left out.
 pub(super) fn partitions<'a>(calls: &[Call<'a>]) -> Vec<Vec<Piece<'a>>> {
-    let mut maps: BTreeMap<&str, Vec<Piece<'a>>> = BTreeMap::new();
+    let mut collections: BTreeMap<(Model, &str), Vec<Piece<'a>>> = BTreeMap::new();
     for call in calls {
         let result = match call.outcome {
             CallOutcome::Done { result, .. } => Some(result),
@@ -31,9 +32,10 @@ pub(super) fn partitions<'a>(calls: &[Call<'a>]) -> Vec<Vec<Piece<'a>>> {
             }
         };
         let operation = call.operation.clone();
-        maps.entry(call.map).or_default().push(Piece { call: *call, operation, result });
+        let piece = Piece { call: *call, operation, result };
+        collections.entry(call.collection()).or_default().push(piece);
     }
-    let mut parts: Vec<Vec<Piece<'a>>> = maps.into_values().flat_map(by_key).collect();
+    let mut parts: Vec<Vec<Piece<'a>>> = collections.into_values().flat_map(by_key).collect();
     parts.iter_mut().for_each(|part| hide_unseen_values(part));
     parts
 }
@@ -84,44 +86,22 @@ impl<'a> Groups<'a> {
 
 /// Replaces the values that no result shows and no call expects by a single one.
 ///
-/// Nothing ever compares them with anything, so this changes no answer; but states and calls that
-/// differ in them only become the same, which spares the search most of its work on calls of
-/// unknown outcome.
+/// This changes no verdict. Let `h` do that replacement; a value that is seen it leaves alone, and
+/// nothing else becomes a value that is seen. No operation compares a value that it finds with
+/// anything but the values it expects, which are seen: maps and records go by keys and fields, and a
+/// queue goes by places. So in one and the same order of the calls the state with `h` is `h` of the
+/// state without, an answer with `h` is `h` of the answer without, and both change something or
+/// neither does. A result shows seen values only, so that an answer is that result if and only if `h`
+/// of it is. (In a queue, values that became the same stay as many as they were: they are counted by
+/// their places.)
+///
+/// But states and calls that differ in them only become the same, which spares the search most of
+/// its work on calls of unknown outcome.
 fn hide_unseen_values(part: &mut [Piece<'_>]) {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for piece in &*part {
-        match &piece.operation {
-            MapOperation::UpdateIf { expected, .. } | MapOperation::RemoveIf { expected, .. } => {
-                seen.insert(expected.clone());
-            }
-            MapOperation::Set { .. }
-            | MapOperation::SetAll { .. }
-            | MapOperation::Insert { .. }
-            | MapOperation::InsertAll { .. }
-            | MapOperation::Remove { .. }
-            | MapOperation::RemoveAll { .. }
-            | MapOperation::Delete { .. }
-            | MapOperation::DeleteAll { .. }
-            | MapOperation::Clear
-            | MapOperation::Read { .. }
-            | MapOperation::ReadAll { .. }
-            | MapOperation::ReadLen => {}
-        }
-        match piece.result {
-            Some(MapResult::Value(Some(value))) => {
-                seen.insert(value.clone());
-            }
-            Some(MapResult::Entries(entries)) => {
-                seen.extend(entries.iter().map(|(_, value)| value.clone()));
-            }
-            Some(
-                MapResult::Value(None)
-                | MapResult::Keys(_)
-                | MapResult::Flag(_)
-                | MapResult::Count(_),
-            )
-            | None => {}
-        }
+        let shown = piece.result.map(CallResult::values).unwrap_or_default();
+        seen.extend(piece.operation.expected().into_iter().chain(shown).map(str::to_owned));
     }
     // Longer than anything seen, hence different from all of it.
     let unseen = "?".repeat(1 + seen.iter().map(String::len).max().unwrap_or(0));
@@ -167,6 +147,32 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_judged_apart_until_a_call_joins_them() {
+        let mut script = Script::of(Model::Record);
+        script.done(1, "set f 1", "none");
+        script.done(2, "insert g 2", "none");
+        script.done(3, "set h 3", "none");
+        script.done(1, "update_instance_if f=2 if h=3", "true");
+        assert_eq!(shape(&script), [vec!["c1.1", "c3.1", "c1.2"], vec!["c2.1"]]);
+        script.done(2, "clear", "3");
+        assert_eq!(shape(&script).len(), 1);
+    }
+
+    #[test]
+    fn a_queue_is_judged_as_a_whole_and_apart_from_all_else() {
+        let mut script = Script::of(Model::Queue);
+        script.done(1, "push 1", "");
+        script.done(2, "pop", "1");
+        script.on("other").done(3, "push 1", "");
+        script.about(Model::Map).on("q").done(4, "set a 1", "none");
+        script.about(Model::RemoteMap).on("q").done(5, "set a 1", "none");
+        assert_eq!(
+            shape(&script),
+            [vec!["c4.1"], vec!["c3.1"], vec!["c1.1", "c2.1"], vec!["c5.1"]]
+        );
+    }
+
+    #[test]
     fn what_had_no_effect_and_answered_nothing_is_left_out() {
         let mut script = Script::new();
         script.begin(1, "set a 1");
@@ -191,5 +197,17 @@ mod tests {
         let values: Vec<Vec<&str>> =
             parts[0].iter().map(|piece| piece.operation.values()).collect();
         assert_eq!(values, [vec!["??"], vec!["2"], vec!["??"], vec![]]);
+    }
+
+    #[test]
+    fn what_a_record_expects_is_seen() {
+        let mut script = Script::of(Model::Record);
+        script.begin(1, "insert_instance f=1 g=2");
+        script.begin(2, "update_instance_if f=3 g=4 if f=1 g=4");
+        let calls = script.history.calls();
+        let parts = partitions(&calls);
+        let values: Vec<Vec<&str>> =
+            parts[0].iter().map(|piece| piece.operation.values()).collect();
+        assert_eq!(values, [["1", "??"], ["??", "4"]]);
     }
 }

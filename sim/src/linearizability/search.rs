@@ -1,7 +1,7 @@
 //! The black box: looks for an order of the calls that explains what clients saw.
 //!
 //! The search of Wing and Gong (1993) with the state cache of Lowe (2017), one part of the history
-//! at a time. From the empty map on, it appends to the order some call that began before any of
+//! at a time. From the empty collection on, it appends to the order some call that began before any of
 //! those left out had ended, and goes back when the model then answers otherwise than the client was
 //! told. Reaching the same state with the same set of calls a second time is a dead end.
 //!
@@ -30,17 +30,21 @@ use std::hash::Hash;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Verdict;
-use super::model::{Change, MapModel};
+use super::model::{Change, State};
 use super::needs::Needs;
 use super::partition::{Piece, partitions};
-use crate::history::{CallOutcome, History};
+use crate::history::{Call, CallOutcome, History};
 
 /// Judges a history by what clients saw; `steps` bounds the tries over all of its parts.
 #[must_use]
 pub fn search(history: &History, steps: u64) -> Verdict {
-    let calls = history.calls();
+    search_calls(&history.calls(), steps)
+}
+
+/// Judges some of the calls of a history.
+pub(super) fn search_calls(calls: &[Call<'_>], steps: u64) -> Verdict {
     let mut left = steps;
-    for part in partitions(&calls) {
+    for part in partitions(calls) {
         let mut search = Search::new(&part);
         match search.run(&mut left) {
             Found::Order => {}
@@ -48,7 +52,7 @@ pub fn search(history: &History, steps: u64) -> Verdict {
             Found::OutOfBudget => {
                 let first = &part[0].call;
                 return Verdict::Unknown(format!(
-                    "{steps} steps were not enough for the {} calls that share keys with {first}",
+                    "{steps} steps were not enough for the {} calls on the same as {first}",
                     part.len(),
                 ));
             }
@@ -72,7 +76,7 @@ struct Search<'a> {
 struct Frame<'a> {
     /// Which call; none at the root.
     piece: Option<usize>,
-    state: MapModel<'a>,
+    state: State<'a>,
     /// What may come next, the most promising last.
     next: Vec<usize>,
 }
@@ -94,7 +98,8 @@ impl<'a> Search<'a> {
             tried: BTreeSet::new(),
             deepest: Deepest::default(),
         };
-        search.descend(None, MapModel::default());
+        let model = pieces.first().expect("a part holds a call").operation.model();
+        search.descend(None, State::empty(model));
         search
     }
 
@@ -119,7 +124,7 @@ impl<'a> Search<'a> {
     }
 
     /// The state after one more call, if that call may come next and needs to be tried.
-    fn next_state(&self, piece: usize) -> Option<MapModel<'a>> {
+    fn next_state(&self, piece: usize) -> Option<State<'a>> {
         let last = self.path.last()?;
         let mut state = last.state.clone();
         let mut barred = false;
@@ -138,7 +143,7 @@ impl<'a> Search<'a> {
     }
 
     /// Notes that the order comes to this call and this state; tells whether it never did before.
-    fn is_new(&mut self, piece: usize, state: &MapModel<'a>) -> bool {
+    fn is_new(&mut self, piece: usize, state: &State<'a>) -> bool {
         let mut set = self.order.taken.clone();
         set[piece / 64] |= 1 << (piece % 64);
         let before = self.path.last().map(|last| &last.state);
@@ -148,7 +153,7 @@ impl<'a> Search<'a> {
         self.tried.insert(hasher.digest128())
     }
 
-    fn descend(&mut self, piece: Option<usize>, state: MapModel<'a>) {
+    fn descend(&mut self, piece: Option<usize>, state: State<'a>) {
         if let Some(piece) = piece {
             self.order.take(piece);
             self.needs.take(piece);
@@ -208,12 +213,12 @@ impl<'a> Search<'a> {
 struct UnknownBefore<'s, 'a> {
     pieces: &'a [Piece<'a>],
     piece: usize,
-    before: &'s MapModel<'a>,
+    before: &'s State<'a>,
 }
 
 impl<'a> UnknownBefore<'_, 'a> {
     /// Whether `next` needs to be tried after this one, where it comes to `state`.
-    fn is_needed(&self, next: usize, state: &MapModel<'a>) -> bool {
+    fn is_needed(&self, next: usize, state: &State<'a>) -> bool {
         let mut swapped = self.before.clone();
         if !run(&self.pieces[next], &mut swapped, |_| {}) {
             return true;
@@ -231,7 +236,7 @@ impl<'a> UnknownBefore<'_, 'a> {
 /// nothing need not.
 fn run<'a>(
     piece: &'a Piece<'a>,
-    state: &mut MapModel<'a>,
+    state: &mut State<'a>,
     mut on_change: impl FnMut(Change<'a>),
 ) -> bool {
     let mut changed = false;
@@ -295,7 +300,7 @@ struct Reached<'a> {
     missing: usize,
     taken: Vec<u64>,
     last: Vec<usize>,
-    state: MapModel<'a>,
+    state: State<'a>,
     next: Vec<usize>,
 }
 
@@ -324,7 +329,7 @@ impl<'a> Deepest<'a> {
             text += "\n  it ends with";
             last.iter().for_each(|&place| text += &format!("\n    {}", pieces[place].call));
         }
-        text += &format!("\n  so that the entries are {state}");
+        text += &format!("\n  so that {state}");
         text += "\n  (?? being a value that nobody saw), and none of these leads on";
         for &place in next.iter().rev().take(SHOWN) {
             text += &format!("\n    {}", pieces[place].call);

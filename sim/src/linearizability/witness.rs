@@ -6,6 +6,9 @@
 //! - a command stands after every command and every read that had ended before it began;
 //! - a read stands at or after every command and every read that had ended before it began.
 //!
+//! (For a read of a remote map, whose position is that of the last operation which its store had
+//! executed: of those on the same map.)
+//!
 //! And it must explain what happened: replayed on the model, each call answers what its client was
 //! told, and makes the very changes that the nodes reported at its position. Changes at a position
 //! that no call claims must be those of a call whose outcome its client does not know, each such call
@@ -13,8 +16,8 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Change, MapModel};
-use crate::history::{Call, CallId, CallOutcome, History};
+use super::model::{Change, State};
+use crate::history::{Call, CallId, CallOutcome, History, Model};
 use crate::observation::SimTime;
 
 /// What nodes reported to have changed.
@@ -26,10 +29,11 @@ pub(crate) struct Effects<'a> {
     pub(crate) applied: u64,
 }
 
-/// What one log entry changed.
+/// What one log entry changed: one collection, and no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Effect<'a> {
-    pub(crate) map: &'a str,
+    pub(crate) model: Model,
+    pub(crate) name: &'a str,
     /// In order.
     pub(crate) changes: Vec<Change<'a>>,
     /// When the first node applied it.
@@ -45,7 +49,7 @@ pub(crate) fn witness(history: &History, effects: &Effects<'_>) -> Result<(), St
     let floors = check_order(&calls)?;
     let commands = commands_by_position(&calls, effects)?;
     let mut replay =
-        Replay { calls: &calls, floors: &floors, models: BTreeMap::new(), open: vec![] };
+        Replay { calls: &calls, floors: &floors, states: BTreeMap::new(), open: vec![] };
     let mut reads = reads_by_position(&calls)?.into_iter().peekable();
     let mut positions: Vec<u64> = commands.keys().chain(effects.at.keys()).copied().collect();
     positions.sort_unstable();
@@ -57,10 +61,10 @@ pub(crate) fn witness(history: &History, effects: &Effects<'_>) -> Result<(), St
         let effect = effects.at.get(&position);
         match (commands.get(&position), effect) {
             (Some(call), _) => {
-                let changes = effect.filter(|effect| effect.map == call.map);
+                let changes = effect.filter(|effect| effect.collection() == call.collection());
                 if effect.is_some() && changes.is_none() {
                     return Err(format!(
-                        "entry {position} changed another map than that of {call}"
+                        "entry {position} changed another collection than that of {call}"
                     ));
                 }
                 replay.call(call, changes.map_or(&[], |effect| &effect.changes))?;
@@ -83,19 +87,20 @@ pub(crate) fn check_order(calls: &[Call<'_>]) -> Result<Vec<u64>, String> {
         calls.iter().enumerate().map(|(place, call)| (call.completed, place)).collect();
     ends.sort_unstable();
     let mut ends = ends.into_iter().peekable();
-    let mut highest: Option<(u64, usize)> = None;
+    let mut highest = Highest::default();
     let mut floors = Vec::with_capacity(calls.len());
     for call in calls {
         while let Some((_, ended)) = ends.next_if(|(end, _)| *end < call.invoked) {
-            let position = position(&calls[ended]);
-            highest = highest.max(position.map(|position| (position, ended)));
+            highest.note(&calls[ended], ended);
         }
-        let floor = highest.map_or(0, |(position, _)| position);
+        let floor = highest.of_all.map_or(0, |(position, _)| position);
         floors.push(floor);
-        let Some(own) = position(call) else { continue };
+        let (Some(own), Some((before, earlier))) = (position(call), highest.before(call)) else {
+            continue;
+        };
         // A read may stand with the command whose effect it saw; a command stands alone.
-        let least = if call.operation.is_read() { floor } else { floor + 1 };
-        if let Some((_, earlier)) = highest.filter(|_| own < least) {
+        let least = if call.operation.is_read() { before } else { before + 1 };
+        if own < least {
             return Err(format!(
                 "the log's order is not that of real time: this call had ended\n    {}\n  \
                  before this one began, which yet does not come after it\n    {call}",
@@ -104,6 +109,39 @@ pub(crate) fn check_order(calls: &[Call<'_>]) -> Result<Vec<u64>, String> {
         }
     }
     Ok(floors)
+}
+
+/// The highest log positions of calls that have ended, each with the place of its call.
+#[derive(Default)]
+struct Highest<'a> {
+    of_all: Option<(u64, usize)>,
+    /// By the map's name.
+    of_remote: BTreeMap<&'a str, (u64, usize)>,
+}
+
+impl<'a> Highest<'a> {
+    fn note(&mut self, call: &Call<'a>, place: usize) {
+        let Some(position) = position(call) else { return };
+        self.of_all = self.of_all.max(Some((position, place)));
+        if call.operation.model() == Model::RemoteMap {
+            let highest = self.of_remote.entry(call.name).or_default();
+            *highest = (position, place).max(*highest);
+        }
+    }
+
+    /// That of those which this call must not come before.
+    ///
+    /// A read of a remote map tells how far its store had come with that map. Others may have seen
+    /// more of the log by then, without any operation on that map in it, and so it is compared with
+    /// calls on the same map alone. To those that come later it is as good as any: the log had come
+    /// as far at least.
+    fn before(&self, call: &Call<'a>) -> Option<(u64, usize)> {
+        if call.operation.model() == Model::RemoteMap && call.operation.is_read() {
+            self.of_remote.get(call.name).copied()
+        } else {
+            self.of_all
+        }
+    }
 }
 
 /// The log position of a call that was done.
@@ -163,12 +201,12 @@ fn lacks_position(call: &Call<'_>) -> String {
     format!("this call does not tell its log position: {call}")
 }
 
-/// The maps as the log makes them, one position after the other.
+/// The collections as the log makes them, one position after the other.
 struct Replay<'a> {
     calls: &'a [Call<'a>],
     /// For each call, the log position that it comes after.
     floors: &'a [u64],
-    models: BTreeMap<&'a str, MapModel<'a>>,
+    states: BTreeMap<(Model, &'a str), State<'a>>,
     /// Effects that no call claims.
     open: Vec<Open>,
 }
@@ -180,18 +218,26 @@ struct Open {
     suspects: Vec<usize>,
 }
 
+impl<'a> Effect<'a> {
+    /// What it changed: the collection's kind and its name.
+    const fn collection(&self) -> (Model, &'a str) {
+        (self.model, self.name)
+    }
+}
+
 impl<'a> Replay<'a> {
     fn call(&mut self, call: &Call<'a>, reported: &[Change<'_>]) -> Result<(), String> {
-        let model = self.models.entry(call.map).or_default();
-        let before = model.clone();
+        let model = call.operation.model();
+        let state = self.states.entry(call.collection()).or_insert_with(|| State::empty(model));
+        let before = state.clone();
         let mut changes = Vec::new();
-        let answered = model.apply(call.operation, |change| changes.push(change));
+        let answered = state.apply(call.operation, |change| changes.push(change));
         if let CallOutcome::Done { result, .. } = call.outcome
             && answered != *result
         {
             return Err(format!(
                 "replayed from the log this call answers {answered}\n    {call}\n  \
-                 the entries before it being {before}"
+                 where before it {before}"
             ));
         }
         if changes != reported {
@@ -204,17 +250,18 @@ impl<'a> Replay<'a> {
     }
 
     fn effect(&mut self, position: u64, effect: &Effect<'a>) -> Result<(), String> {
-        let model = self.models.entry(effect.map).or_default();
-        let text = format!("entry {position} on {:?}: {}", effect.map, listed(&effect.changes));
+        let Effect { model, name, .. } = *effect;
+        let state = self.states.entry((model, name)).or_insert_with(|| State::empty(model));
+        let text = format!("entry {position} on {model} {name:?}: {}", listed(&effect.changes));
         let suspects = self.calls.iter().enumerate().filter(|(place, call)| {
             matches!(call.outcome, CallOutcome::Unknown)
-                && call.map == effect.map
+                && call.collection() == effect.collection()
                 && call.invoked_at <= effect.seen
                 && position > self.floors[*place]
-                && makes(call, model, &effect.changes)
+                && makes(call, state, &effect.changes)
         });
         let suspects = suspects.map(|(place, _)| place).collect();
-        if !effect.changes.iter().all(|change| model.force(*change)) {
+        if !effect.changes.iter().all(|change| state.force(*change)) {
             return Err(format!("these changes do not follow from those before: {text}"));
         }
         self.open.push(Open { text, suspects });
@@ -268,10 +315,10 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Whether the call makes exactly these changes to `model`.
-fn makes(call: &Call<'_>, model: &MapModel<'_>, changes: &[Change<'_>]) -> bool {
+/// Whether the call makes exactly these changes to `state`.
+fn makes(call: &Call<'_>, state: &State<'_>, changes: &[Change<'_>]) -> bool {
     let mut made = Vec::new();
-    model.clone().apply(call.operation, |change| made.push(change));
+    state.clone().apply(call.operation, |change| made.push(change));
     made == changes
 }
 
@@ -289,15 +336,21 @@ mod tests {
 
     use super::*;
     use crate::history::testing::Script;
+    use crate::linearizability::model::{EntryChange, QueueChange};
     use crate::linearizability::testing::{Execution, Planned};
 
-    const INSERTED: Change<'static> = Change::Insert { key: "a", value: "1" };
-    const REMOVED: Change<'static> = Change::Remove { key: "a", value: "1" };
+    const INSERTED: Change<'static> = Change::Entry(EntryChange::Insert { key: "a", value: "1" });
+    const REMOVED: Change<'static> = Change::Entry(EntryChange::Remove { key: "a", value: "1" });
+
+    fn insert(key: &'static str, value: &'static str) -> Change<'static> {
+        Change::Entry(EntryChange::Insert { key, value })
+    }
 
     /// What the nodes report, each list of changes with its position.
     fn reported<'a>(effects: &[(u64, &'a [Change<'a>])]) -> Effects<'a> {
         let effect = |changes: &[Change<'a>]| Effect {
-            map: "m",
+            model: Model::Map,
+            name: "m",
             changes: changes.to_vec(),
             seen: SimTime::from_micros(1_000),
         };
@@ -327,7 +380,7 @@ mod tests {
         script.answer(1, 5, "none");
         script.begin(2, "insert b 2");
         script.answer(2, 4, "none");
-        let other = Change::Insert { key: "b", value: "2" };
+        let other = insert("b", "2");
         assert_rejected(
             &script,
             &[(5, &[INSERTED]), (4, &[other])],
@@ -396,7 +449,7 @@ mod tests {
         let mut script = Script::new();
         script.done(1, "set a 1", "none");
         assert_rejected(&script, &[], "other changes than this call makes: nothing");
-        let other = Change::Insert { key: "a", value: "2" };
+        let other = insert("a", "2");
         assert_rejected(&script, &[(1, &[other])], "other changes than this call makes: insert");
     }
 
@@ -443,8 +496,8 @@ mod tests {
         script.done(3, "set a 1", "none");
         script.begin(3, "set a 2");
         script.answer(3, 3, "none");
-        let second = Change::Insert { key: "a", value: "2" };
-        let gone = Change::Remove { key: "a", value: "2" };
+        let second = insert("a", "2");
+        let gone = Change::Entry(EntryChange::Remove { key: "a", value: "2" });
         assert_accepted(
             &script,
             &[(1, &[INSERTED]), (2, &[REMOVED]), (3, &[second]), (4, &[gone])],
@@ -474,6 +527,101 @@ mod tests {
         assert_rejected(&script, &[(3, &[REMOVED])], "do not follow from those before");
     }
 
+    /// What the nodes report of a queue.
+    fn of_queue<'a>(effects: &[(u64, &[QueueChange<'a>])]) -> Effects<'a> {
+        let effect = |changes: &[QueueChange<'a>]| Effect {
+            model: Model::Queue,
+            name: "q",
+            changes: changes.iter().copied().map(Change::from).collect(),
+            seen: SimTime::from_micros(1_000),
+        };
+        Effects {
+            at: effects.iter().map(|(index, changes)| (*index, effect(changes))).collect(),
+            applied: 100,
+        }
+    }
+
+    #[test]
+    fn the_log_must_make_the_changes_of_a_queue_in_its_order() {
+        let [one, two] = ["1", "2"].map(|value| QueueChange::Add { value });
+        let [gone, other] = ["1", "2"].map(|value| QueueChange::Remove { value });
+        let mut script = Script::of(Model::Queue);
+        script.done(1, "push_all 1 2", "");
+        let pushed: (u64, &[QueueChange<'_>]) = (1, &[one, two]);
+        let judge = |script: &Script, popped: &[QueueChange<'_>]| {
+            witness(&script.history, &of_queue(&[pushed, (2, popped)]))
+        };
+        // Nobody knows how the pop ended, and then everybody does.
+        script.begin(1, "pop");
+        assert_eq!(judge(&script, &[gone]), Ok(()));
+        let text = judge(&script, &[other]).expect_err("2 is not at the front");
+        assert!(text.contains("do not follow from those before"), "{text}");
+        let text = judge(&script, &[gone, other]).expect_err("a pop takes one");
+        assert!(text.contains("nobody can have asked for"), "{text}");
+        script.answer(1, 2, "1");
+        assert_eq!(judge(&script, &[gone]), Ok(()));
+        for wrong in [&[][..], &[other], &[gone, other], &[QueueChange::Clear]] {
+            let text = judge(&script, wrong).expect_err("a pop takes the front");
+            assert!(text.contains("other changes than this call makes"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_pop_explains_one_removal() {
+        let [one, two] = ["1", "2"].map(|value| QueueChange::Add { value });
+        let [gone, other] = ["1", "2"].map(|value| QueueChange::Remove { value });
+        let mut script = Script::of(Model::Queue);
+        script.done(1, "push_all 1 2", "");
+        script.begin(1, "pop");
+        let effects = of_queue(&[(1, &[one, two]), (2, &[gone]), (3, &[other])]);
+        let text = witness(&script.history, &effects).expect_err("there is one pop");
+        assert!(text.contains("c1.2 would have to have taken effect twice"), "{text}");
+        script.begin(2, "pop_many 1");
+        assert_eq!(witness(&script.history, &effects), Ok(()));
+    }
+
+    #[test]
+    fn an_entry_changes_the_collection_that_its_call_is_about() {
+        for model in [Model::RemoteMap, Model::Record, Model::Queue] {
+            let mut script = Script::of(model);
+            let operation = if model == Model::Queue { "push 1" } else { "set a 1" };
+            script.on("m").done(1, operation, "none");
+            assert_rejected(&script, &[(1, &[INSERTED])], "another collection than that of");
+        }
+        let mut script = Script::of(Model::Record);
+        script.on("m").begin(1, "set a 1");
+        assert_rejected(&script, &[(1, &[INSERTED])], "nobody can have asked for");
+    }
+
+    /// Others have seen more of the log by then, but nothing of this map.
+    #[test]
+    fn a_read_of_a_remote_map_is_at_its_last_operation() {
+        for (index, right) in [(4, true), (3, false)] {
+            let mut script = Script::of(Model::RemoteMap);
+            script.begin(1, "delete a");
+            script.answer(1, 4, "false");
+            script.about(Model::Queue).begin(1, "pop");
+            script.answer(1, 9, "none");
+            script.about(Model::RemoteMap).on("other").begin(1, "delete a");
+            script.answer(1, 10, "false");
+            script.about(Model::RemoteMap).begin(1, "read a");
+            script.answer(1, index, "none");
+            match right {
+                true => assert_accepted(&script, &[]),
+                false => assert_rejected(&script, &[], "order is not that of real time"),
+            }
+        }
+        // What comes later comes after what such a read saw.
+        for model in [Model::RemoteMap, Model::Map] {
+            let mut script = Script::of(Model::RemoteMap);
+            script.begin(1, "read a");
+            script.answer(1, 4, "none");
+            script.about(model).begin(1, "delete a");
+            script.answer(1, 4, "false");
+            assert_rejected(&script, &[], "order is not that of real time");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_real_execution_is_accepted(plan in any::<Planned>()) {
@@ -498,9 +646,7 @@ mod tests {
         fn a_value_written_twice_is_rejected(plan in any::<Planned>(), which in any::<usize>()) {
             let run = Execution::of(&plan);
             let mut effects = run.effects();
-            let writes = |change: &Change<'_>| {
-                matches!(change, Change::Insert { .. } | Change::Update { .. })
-            };
+            let writes = |change: &Change<'_>| change.written().is_some();
             let writes: Vec<Effect<'_>> =
                 effects.at.values().filter(|it| it.changes.iter().any(writes)).cloned().collect();
             if let Some(again) = writes.get(which % (writes.len() + 1)).cloned() {

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::clients::Tally;
 use crate::counts::Counts;
 use crate::observation::Violation;
 use crate::plan::Plan;
 use crate::simulation::{Report, RunVerdict};
+use crate::tally::Tally;
 
 use super::{RunResult, SwarmResult};
 
@@ -15,7 +15,7 @@ pub(super) fn run(result: &RunResult<'_>, colour: bool) -> String {
     let mut text = String::new();
     let RunResult { report, tally, wall, files, again } = result;
     text.push_str(&self::report(report, colour));
-    line(&mut text, "operations", format_args!("{tally}"));
+    describe_tally(&mut text, tally);
     line(&mut text, "speed", Speed { simulated: report.ended.at.micros(), wall: *wall });
     for file in *files {
         line(&mut text, "written", file);
@@ -72,7 +72,7 @@ pub(super) fn swarm(result: &SwarmResult<'_>, colour: bool) -> String {
     line(&mut text, "rate", format_args!("{} seeds/s", Tenths(rate)));
     line(&mut text, "run twice", format_args!("{} seeds", report.repeated));
     line(&mut text, "too thin", format_args!("{} seeds", report.thin));
-    line(&mut text, "operations", report.tally);
+    describe_tally(&mut text, &report.tally);
     describe_counts(&mut text, &report.counts);
     for slow in &report.slowest {
         let told = format_args!("{} took {} s", slow.again, Millis(slow.wall));
@@ -93,6 +93,14 @@ pub(super) fn swarm(result: &SwarmResult<'_>, colour: bool) -> String {
         line(&mut text, "reproduce", &differing.again);
     }
     text
+}
+
+fn describe_tally(text: &mut String, tally: &Tally) {
+    line(text, "operations", tally.total);
+    for (operation, outcomes) in &tally.by_operation {
+        let name = format!("  {operation}");
+        line(text, &name, outcomes);
+    }
 }
 
 fn describe_plan(text: &mut String, plan: &Plan) {
@@ -197,17 +205,6 @@ fn describe_counts(text: &mut String, counts: &Counts) {
         counts.faults.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
     if !struck.is_empty() {
         line(text, "faults", struck.join(", "));
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { begun, done, refused, not_executed, unknown } = self;
-        write!(
-            f,
-            "{begun} begun: {done} done, {refused} refused, {not_executed} not executed, \
-             {unknown} unknown"
-        )
     }
 }
 

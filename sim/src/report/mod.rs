@@ -5,9 +5,9 @@ mod json;
 
 use std::fmt;
 
-use crate::clients::Tally;
 use crate::simulation::Report;
 use crate::swarm::SwarmReport;
+use crate::tally::Tally;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,7 @@ pub struct RunResult<'a> {
     /// What came of it.
     pub report: &'a Report,
     /// How its operations ended.
-    pub tally: Tally,
+    pub tally: &'a Tally,
     /// How long it took, in microseconds of real time.
     pub wall: u64,
     /// The files that were written about it.

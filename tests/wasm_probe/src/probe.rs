@@ -129,7 +129,7 @@ impl Probe {
                 Output::Reply(reply) => {
                     self.done += u64::from(matches!(reply.outcome(), Outcome::Done { .. }));
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Remote(_) => {}
             }
         }
         let status = machine.node.status();
