@@ -4,6 +4,9 @@ use hamok::{Bytes, RemoteAnswer, RemoteOperation, RemoteQuery};
 use postgres::error::Error;
 use postgres::{Row, Transaction};
 
+/// Some entries, and where the next page begins.
+type Page = (Vec<(Bytes, Bytes)>, Option<Bytes>);
+
 /// The entries of one map, in a transaction.
 pub(crate) struct Entries<'a, 'b> {
     pub(crate) transaction: &'a mut Transaction<'b>,
@@ -103,11 +106,7 @@ impl Entries<'_, '_> {
     }
 
     /// A page in the order of the keys; it goes on after its last key, if it is full.
-    fn page(
-        &mut self,
-        after: Option<&Bytes>,
-        limit: u64,
-    ) -> Result<(Vec<(Bytes, Bytes)>, Option<Bytes>), Error> {
+    fn page(&mut self, after: Option<&Bytes>, limit: u64) -> Result<Page, Error> {
         let select = "SELECT key, value FROM hamok_entries
             WHERE map = $1 AND ($2::bytea IS NULL OR key > $2) ORDER BY key LIMIT $3";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX).max(1);

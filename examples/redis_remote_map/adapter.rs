@@ -134,7 +134,10 @@ fn answer(operation: &RemoteOperation, said: Value) -> RedisResult<RemoteAnswer>
             RemoteAnswer::Count(count)
         }
         RemoteOperation::Adopt => RemoteAnswer::Nothing,
-        _ => RemoteAnswer::Flags(from_redis_value(said)?),
+        RemoteOperation::UpdateIf { .. }
+        | RemoteOperation::RemoveIf { .. }
+        | RemoteOperation::Delete(_)
+        | _ => RemoteAnswer::Flags(from_redis_value(said)?),
     })
 }
 
@@ -169,17 +172,20 @@ fn read(connection: &mut Connection, map: &str, query: &RemoteQuery) -> RedisRes
     let answer = match query {
         RemoteQuery::Get(_) => RemoteAnswer::Values(values(Value::Array(said))?),
         RemoteQuery::Len => RemoteAnswer::Count(from_redis_value(said.remove(0))?),
-        _ => page(query, from_redis_value(said.remove(0))?),
+        RemoteQuery::Keys { .. } | RemoteQuery::Entries { .. } | _ => page(query, said.remove(0))?,
     };
     Ok(RemoteResult::Read { last, outcome: RemoteOutcome::Done(answer) })
 }
 
 /// Redis gives a cursor that goes on, or 0, and keys and values by turns.
-fn page(query: &RemoteQuery, (next, found): (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>)) -> RemoteAnswer {
+fn page(query: &RemoteQuery, said: Value) -> RedisResult<RemoteAnswer> {
+    let [next, found]: [Value; 2] = from_redis_value(said)?;
+    let next: Vec<u8> = from_redis_value(next)?;
     let next = (next != b"0").then(|| next.into());
+    let found: Vec<(Vec<u8>, Vec<u8>)> = from_redis_value(found)?;
     let found = found.into_iter().map(|(key, value)| (Bytes::from(key), Bytes::from(value)));
     if let RemoteQuery::Keys { .. } = query {
-        return RemoteAnswer::Keys { keys: found.map(|(key, _)| key).collect(), next };
+        return Ok(RemoteAnswer::Keys { keys: found.map(|(key, _)| key).collect(), next });
     }
-    RemoteAnswer::Entries { entries: found.collect(), next }
+    Ok(RemoteAnswer::Entries { entries: found.collect(), next })
 }

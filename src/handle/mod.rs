@@ -224,7 +224,9 @@ impl<R> Ticket<R> {
                 let results = self.read.result(answer)?;
                 Ok(Redeemed::Partial { results, next, because: Failure::of(*because) })
             }
-            other => Err(Failure::of(other)),
+            Outcome::Refused { .. } | Outcome::NotExecuted(_) | Outcome::Unknown(_) => {
+                Err(Failure::of(reply.outcome))
+            }
         }
     }
 }

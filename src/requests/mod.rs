@@ -219,6 +219,12 @@ impl Requests {
                 Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
             }
         };
+        let ticks = timeout.map_or(self.limits.timeout, |ticks| ticks.get());
+        self.admit(id, kind, now.saturating_add(ticks));
+    }
+
+    /// Takes a request up, unless there are too many.
+    fn admit(&mut self, id: RequestId, kind: Kind, deadline: u64) {
         let (count, bytes) = (self.pending.len() as u64, kind.bytes());
         let full = count >= self.limits.requests
             || (self.bytes > 0 && self.bytes.saturating_add(bytes) > self.limits.bytes);
@@ -227,8 +233,6 @@ impl Requests {
         }
         let ask = Ask(self.next_ask);
         self.next_ask += 1;
-        let ticks = timeout.map_or(self.limits.timeout, |ticks| ticks.get());
-        let deadline = now.saturating_add(ticks);
         if let Some(place) = kind.place() {
             self.wait_at(place, ask);
         }

@@ -273,8 +273,6 @@ fn merge(before: Content, after: Content) -> Content {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
-
     use super::*;
     use crate::bytes::Bytes;
     use crate::io::NotExecuted;

@@ -34,6 +34,7 @@ struct Machine {
     node: Option<Node>,
     disk: Stored,
     config: Config,
+    life: u64,
 }
 
 /// A call that was asked for.
@@ -54,7 +55,7 @@ impl Group {
             let mut config = Config::new(id, Incarnation::new(id.get() + 16), birth);
             configure(&mut config);
             let node = Node::new(config.clone()).expect("a valid configuration");
-            Machine { node: Some(node), disk: Stored::new(), config }
+            Machine { node: Some(node), disk: Stored::new(), config, life: 0 }
         };
         let mut group = Self {
             machines: ids.iter().map(machine).collect(),
@@ -136,6 +137,15 @@ impl Group {
         self.settle();
     }
 
+    pub(crate) fn is_up(&self, at: usize) -> bool {
+        self.machines[at].node.is_some()
+    }
+
+    /// In which of its lives a node is.
+    pub(crate) fn life(&self, at: usize) -> u64 {
+        self.machines[at].life
+    }
+
     /// Takes out the only call there is.
     pub(crate) fn only_call(&mut self) -> (usize, RemoteCall) {
         assert_eq!(self.calls.len(), 1, "{:?}", self.calls);
@@ -151,6 +161,13 @@ impl Group {
             }
             self.settle();
         }
+    }
+
+    /// Lets time pass for one node, in one input.
+    pub(crate) fn tick(&mut self, at: usize, ticks: u64) {
+        self.now += ticks;
+        self.input(at, Input::Tick(Ticks::new(ticks)));
+        self.settle();
     }
 
     /// Lets time pass until it is so.
@@ -180,7 +197,8 @@ impl Group {
     }
 
     pub(crate) fn restore(&mut self, at: usize) {
-        let Machine { node, disk, config } = &mut self.machines[at];
+        let Machine { node, disk, config, life } = &mut self.machines[at];
+        *life += 1;
         let restored = Node::restore(config.clone(), disk.clone());
         *node = Some(restored.expect("what was written can be restored"));
         self.input(at, Input::Tick(Ticks::ZERO));

@@ -1,6 +1,7 @@
 //! Remote maps through the public API: who calls the outside store when, and what becomes of it.
 
 mod group;
+mod schedules;
 mod store;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ fn set(key: &str, value: &str) -> hamok::Call<Option<String>> {
 fn fence(call: &RemoteCall) -> Fence {
     match call.work() {
         RemoteWork::Execute { fence, .. } => *fence,
-        other => panic!("{other:?} executes nothing"),
+        other @ (RemoteWork::Read(_) | _) => panic!("{other:?} executes nothing"),
     }
 }
 

@@ -85,7 +85,7 @@ impl Client {
         let key = self.key(self.round);
         let counter = COUNTER.to_owned();
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Opening(asked) => match self.poll(group, asked, || open_session()) {
+            Doing::Opening(asked) => match self.poll(group, asked, open_session) {
                 Ok(session) => {
                     self.session = Some(session);
                     self.begin(Doing::Inserting(None));

@@ -21,12 +21,15 @@ pub(crate) struct Group {
     connect: Box<dyn Fn() -> Perform>,
     machines: Vec<Machine>,
     wire: VecDeque<Envelope>,
-    /// The results of calls: whose, in which of its lives, and what.
-    results: (Sender<(usize, u64, Input)>, Receiver<(usize, u64, Input)>),
+    to_group: Sender<Answered>,
+    answered: Receiver<Answered>,
     replies: BTreeMap<RequestId, Reply>,
     requests: u64,
     begun: Instant,
 }
+
+/// The result of a call: whose, in which of its lives, and what.
+type Answered = (usize, u64, Input);
 
 struct Machine {
     config: Config,
@@ -51,11 +54,13 @@ impl Group {
             let (node, disk) = (None, Stored::new());
             Machine { config, disk, node, life: 0, to_worker, under_way: Vec::new() }
         };
+        let (to_group, answered) = channel();
         let mut group = Self {
             connect: Box::new(connect),
             machines: ids.iter().map(machine).collect(),
             wire: VecDeque::new(),
-            results: channel(),
+            to_group,
+            answered,
             replies: BTreeMap::new(),
             requests: 0,
             begun: Instant::now(),
@@ -75,7 +80,7 @@ impl Group {
         (machine.node, machine.life) = (Some(node), machine.life + 1);
         let (to_worker, calls) = channel::<RemoteCall>();
         machine.to_worker = to_worker;
-        let (life, results, mut perform) = (machine.life, self.results.0.clone(), (self.connect)());
+        let (life, results, mut perform) = (machine.life, self.to_group.clone(), (self.connect)());
         thread::spawn(move || {
             for call in calls {
                 let result = perform(&call);
@@ -147,7 +152,7 @@ impl Group {
         assert!(self.begun.elapsed() < PATIENCE, "it takes too long");
         let end = Instant::now() + TICK;
         self.settle();
-        while let Ok(result) = self.results.1.recv_timeout(end - Instant::now().min(end)) {
+        while let Ok(result) = self.answered.recv_timeout(end - Instant::now().min(end)) {
             let (at, life, input) = result;
             if self.machines[at].life == life {
                 if let Input::Remote(id, _) = &input {
@@ -205,7 +210,10 @@ pub(crate) fn insist(perform: &mut Perform, call: &RemoteCall) -> RemoteResult {
     loop {
         match perform(call) {
             RemoteResult::Unanswered => thread::sleep(TICK),
-            result => return result,
+            result @ (RemoteResult::Ended(_)
+            | RemoteResult::Refused(_)
+            | RemoteResult::Read { .. }
+            | _) => return result,
         }
         assert!(begun.elapsed() < PATIENCE, "the store does not answer");
     }

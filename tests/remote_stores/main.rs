@@ -143,7 +143,7 @@ fn rounds(clients: &[Client]) -> u64 {
 fn fence(call: &RemoteCall) -> Fence {
     match call.work() {
         RemoteWork::Execute { fence, .. } => *fence,
-        other => panic!("{other:?} executes nothing"),
+        other @ (RemoteWork::Read(_) | _) => panic!("{other:?} executes nothing"),
     }
 }
 
