@@ -248,6 +248,18 @@ impl Group {
         }
     }
 
+    /// Lets what is on its way arrive, and what is sent in answer, for so many rounds; the rest is lost.
+    pub(crate) fn settle_rounds(&mut self, rounds: u64) {
+        for _ in 0..rounds {
+            let mut later = std::mem::take(&mut self.wire);
+            for envelope in later.drain(..) {
+                let to = usize::try_from(envelope.to().get() - 1).expect("small");
+                self.input(to, Input::Receive(envelope));
+            }
+        }
+        self.wire.clear();
+    }
+
     pub(crate) fn settle(&mut self) {
         while let Some(envelope) = self.wire.pop_front() {
             let place = |id: NodeId| usize::try_from(id.get() - 1).expect("small");

@@ -230,6 +230,31 @@ fn a_leader_begins_after_the_outcomes_that_were_committed() {
     assert_eq!(group.redeem(&asked[1]), Some(Ok(Some(text("1")))));
 }
 
+/// An adopted row lets any operation pass, so the term's first entry must have been applied before.
+#[test]
+fn a_new_leader_that_does_not_know_yet_what_is_committed_calls_for_nothing() {
+    let (mut group, old, follower) = held(3);
+    let asked = [group.ask(follower, set("a", "1")), group.ask(follower, set("a", "2"))];
+    group.ask(follower, USERS.adopt());
+    group.run(5);
+    // The followers hold the first outcome, and do not know that it is committed.
+    let (_, first) = group.only_call();
+    let result = group.store.perform(&first);
+    group.input(old, hamok::Input::Remote(first.id(), result));
+    group.settle_rounds(2);
+    let (_, second) = group.only_call();
+    assert!(fence(&second).adopt);
+    assert_eq!(group.node(follower).remote_map(&USERS).queued(), 3);
+    group.store.perform(&second);
+    group.kill(old);
+    group.run_until("another leads and calls", |group| !group.calls.is_empty());
+    assert_eq!(fence(&group.calls[0].1).index, fence(&second).index);
+    group.perform();
+    assert_eq!(group.redeem(&asked[1]), Some(Ok(Some(text("1")))));
+    assert_eq!(group.store.text("users"), "a=2");
+    assert!(group.store.executed.values().all(|times| *times == 1));
+}
+
 #[test]
 fn an_outcome_that_finds_no_room_is_proposed_again_and_the_call_not_made_again() {
     let (mut group, leader, follower) = held(3);
