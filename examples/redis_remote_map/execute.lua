@@ -19,7 +19,7 @@ elseif term < highest then
 elseif last == index then
     redis.call('HSET', row, 'term', term)
     return cmsgpack.unpack(outcome)
-elseif adopt == '0' and last ~= previous then
+elseif last ~= previous and (adopt == '0' or last > index) then
     return {'out of order', last}
 end
 

@@ -334,6 +334,29 @@ fn entries_of_another_group_are_taken_over_by_adopting_them() {
 }
 
 #[test]
+fn a_call_that_adopts_and_comes_late_is_refused() {
+    let (mut group, leader, _) = held(1);
+    group.ask(leader, set("a", "1"));
+    group.ask(leader, set("a", "2"));
+    group.ask(leader, USERS.adopt());
+    let mut late = None;
+    for adopts in [false, true] {
+        let (at, call) = group.only_call();
+        assert_eq!(fence(&call).adopt, adopts, "once the adoption is applied");
+        group.answer(at, &call, RemoteResult::Unanswered);
+        group.run(10);
+        late = Some(call);
+    }
+    let late = late.expect("it was given up");
+    group.perform();
+    group.perform();
+    let last = *group.store.executed.keys().last().expect("two were executed");
+    let refused = RemoteResult::Refused(FenceRefusal::OutOfOrder { last });
+    assert_eq!(group.store.perform(&late), refused);
+    assert_eq!(group.store.text("users"), "a=2");
+}
+
+#[test]
 fn the_stores_own_error_is_a_result_and_is_told() {
     let mut group = Group::new(1, |_| {});
     group.store.failing = Some(StoreError::new("disk full"));

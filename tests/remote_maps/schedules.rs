@@ -21,8 +21,11 @@ enum Act {
     LoseAnswer(usize),
     /// A call does not reach the store.
     LoseCall(usize),
-    /// A call reaches the store a first time, and will again.
-    PerformTwice(usize),
+    /// A call is given up by whoever made it, and is still on its way to the store.
+    GiveUp(usize),
+    /// A call that was given up reaches the store.
+    Linger(usize),
+    Adopt(usize),
     Kill(usize),
     Restore(usize),
     Isolate(usize),
@@ -39,7 +42,9 @@ fn act() -> impl Strategy<Value = Act> {
         6 => call().prop_map(Act::Perform),
         2 => call().prop_map(Act::LoseAnswer),
         2 => call().prop_map(Act::LoseCall),
-        2 => call().prop_map(Act::PerformTwice),
+        3 => call().prop_map(Act::GiveUp),
+        3 => call().prop_map(Act::Linger),
+        4 => node().prop_map(Act::Adopt),
         1 => node().prop_map(Act::Kill),
         3 => node().prop_map(Act::Restore),
         1 => node().prop_map(Act::Isolate),
@@ -52,6 +57,8 @@ struct Run {
     group: Group,
     /// Calls of nodes, each with the life that made it.
     calls: Vec<(usize, u64, RemoteCall)>,
+    /// Calls that nobody waits for.
+    lingering: Vec<RemoteCall>,
     sets: Vec<(String, Asked<Option<String>>)>,
     reads: Vec<Asked<Option<String>>>,
 }
@@ -64,7 +71,13 @@ impl Run {
             config.max_remote_retry = Ticks::new(8);
         });
         group.at_once = false;
-        Self { group, calls: Vec::new(), sets: Vec::new(), reads: Vec::new() }
+        Self {
+            group,
+            calls: Vec::new(),
+            lingering: Vec::new(),
+            sets: Vec::new(),
+            reads: Vec::new(),
+        }
     }
 
     fn act(&mut self, act: &Act) {
@@ -91,15 +104,24 @@ impl Run {
             Act::LoseCall(nth) => self.with_call(nth, |run, at, life, call| {
                 run.answer(at, life, &call, RemoteResult::Unanswered);
             }),
-            Act::PerformTwice(nth) => self.with_call(nth, |run, at, life, call| {
-                run.group.store.perform(&call);
-                run.calls.push((at, life, call));
+            Act::GiveUp(nth) => self.with_call(nth, |run, at, life, call| {
+                run.answer(at, life, &call, RemoteResult::Unanswered);
+                run.lingering.push(call);
             }),
+            Act::Linger(nth) if nth < self.lingering.len() => {
+                group.store.perform(&self.lingering.remove(nth));
+            }
+            Act::Adopt(at) if group.is_up(at) => drop(group.ask(at, USERS.adopt())),
             Act::Kill(at) if group.is_up(at) => group.kill(at),
             Act::Restore(at) if !group.is_up(at) => group.restore(at),
             Act::Isolate(at) => group.isolate(at),
             Act::Heal => group.heal(),
-            Act::Set(_) | Act::Read(_) | Act::Kill(_) | Act::Restore(_) => {}
+            Act::Set(_)
+            | Act::Read(_)
+            | Act::Kill(_)
+            | Act::Restore(_)
+            | Act::Linger(_)
+            | Act::Adopt(_) => {}
         }
         self.collect();
     }
@@ -143,6 +165,9 @@ impl Run {
                 self.act(&Act::Perform(0));
             }
             self.group.run(2);
+        }
+        while !self.lingering.is_empty() {
+            self.act(&Act::Linger(0));
         }
     }
 }

@@ -23,8 +23,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
-use hamok::{Fence, FenceRefusal, RemoteCall, RemoteResult, RemoteWork};
+use hamok::{
+    Fence, FenceRefusal, RemoteAnswer, RemoteCall, RemoteOutcome, RemoteResult, RemoteWork,
+};
 
 use clients::{COUNTER, Client, MAP};
 use group::{Group, insist};
@@ -163,12 +166,16 @@ fn contents(group: &mut Group) -> BTreeMap<String, u64> {
 
 fn every_method_works(mut server: Server) {
     server.start();
-    let mut group = {
-        let url = server.connect();
-        let first = RefCell::new(Some(url));
-        let server = Rc::new(server);
-        Group::new(move || first.take().unwrap_or_else(|| server.connect()))
-    };
+    let made = Arc::new(Mutex::new(Vec::new()));
+    let (server, record) = (Rc::new(server), Arc::clone(&made));
+    let connect = Rc::clone(&server);
+    let mut group = Group::new(move || {
+        let (mut perform, record) = (connect.connect(), Arc::clone(&record));
+        Box::new(move |call| {
+            record.lock().expect("nobody panicked").push(call.clone());
+            perform(call)
+        })
+    });
     let group = &mut group;
     let key = |key: &str| key.to_owned();
     let call = "it encodes";
@@ -215,10 +222,31 @@ fn every_method_works(mut server: Server) {
     assert_eq!(gone, ["7", "8"]);
     assert_eq!(group.get(MAP.clear()), 998);
     assert_eq!(group.get(MAP.clear()), 0);
+    // Of what is queued when the map is adopted, what has not been called for yet adopts, too.
+    for value in 0..3 {
+        drop(group.ask(0, MAP.set(&key("a"), &value).expect(call)));
+    }
     group.get(MAP.adopt());
     group.get(MAP.sync());
+    assert_eq!(group.get(MAP.clear()), 1);
     assert!(group.get(MAP.is_empty()));
     assert!(group.get(MAP.read_entries(None, 10)).items.is_empty());
+
+    // All that was called for comes late once more, and has no effect.
+    let mut perform = server.connect();
+    let made = made.lock().expect("nobody panicked").clone();
+    let executes = |call: &&RemoteCall| matches!(call.work(), RemoteWork::Execute { .. });
+    let made: Vec<&RemoteCall> = made.iter().filter(executes).collect();
+    assert!(made.iter().filter(|call| fence(call).adopt).count() >= 2, "some adopt");
+    let (last, earlier) = made.split_last().expect("much was called for");
+    for call in earlier {
+        let result = perform(call);
+        let refused = RemoteResult::Refused(FenceRefusal::OutOfOrder { last: fence(last).index });
+        assert_eq!(result, refused, "{call}");
+    }
+    let one = RemoteOutcome::Done(RemoteAnswer::Count(1));
+    assert_eq!(perform(last), RemoteResult::Ended(one), "the last one is answered for again");
+    assert!(group.get(MAP.is_empty()));
 }
 
 fn example_counts_visits(example: &str, mut server: Server) {
