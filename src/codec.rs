@@ -142,7 +142,8 @@ impl Envelope {
             | Message::Removed { .. }
             | Message::EntriesLost { .. }
             | Message::Assign { .. }
-            | Message::AssignReply { .. } => None,
+            | Message::AssignReply { .. }
+            | Message::Parcel(_) => None,
         }
     }
 
@@ -211,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::Bytes;
+    use crate::delivery::Parcel;
     use crate::raft::entries::{Payload, Run};
     use crate::raft::message::{
         JoinRefusal, ProposeOutcome, ProposeRefusal, Speaks, Task, TaskOutcome, TaskRefusal,
@@ -218,7 +220,8 @@ mod tests {
     use crate::raft::snapshot::SnapshotId;
     use crate::raft::testing::any_message;
     use crate::raft::{ChangeRefusal, MemberChange};
-    use crate::types::EntryId;
+    use crate::store::Name;
+    use crate::types::{EntryId, Sequence};
     use proptest::prelude::*;
 
     fn identity(id: u64) -> Identity {
@@ -316,6 +319,45 @@ mod tests {
                 "190507010000",
             ),
             (Message::AssignReply { term, number: 7, outcome: TaskOutcome::Later }, "19050702"),
+        ]
+        .into_iter()
+        .chain(parcels())
+        .collect()
+    }
+
+    fn parcels() -> [(Message, &'static str); 3] {
+        let text = |text: &str| Bytes::copy_from(text.as_bytes());
+        let emitter = Name::new("em").unwrap();
+        let as_of = Index::new(300);
+        [
+            (
+                Message::Parcel(Parcel::Publish {
+                    emitter: emitter.clone(),
+                    event: text("e"),
+                    payload: text("xy"),
+                    sequence: Sequence::new(9),
+                    lowest: Sequence::new(8),
+                    as_of,
+                }),
+                "1a00 02656d 0165 027879 09 08 ac02",
+            ),
+            (
+                Message::Parcel(Parcel::PublishReply {
+                    sequence: Sequence::new(9),
+                    delivered: true,
+                }),
+                "1a01 09 01",
+            ),
+            (
+                Message::Parcel(Parcel::Notify {
+                    emitter,
+                    event: text("e"),
+                    payload: text("xy"),
+                    number: Sequence::new(9),
+                    as_of,
+                }),
+                "1a02 02656d 0165 027879 09 ac02",
+            ),
         ]
     }
 

@@ -224,7 +224,8 @@ pub enum Outcome {
         /// A command: the log position at which it took effect; of one on a remote map, the position
         /// that orders it among the others. A linearizable read: the position whose state it saw; of an
         /// outside store, the operation that was executed last. A change of the members or of
-        /// leadership: a committed position by which it was so.
+        /// leadership: a committed position by which it was so. An event that was published: how far this
+        /// node had applied.
         index: Index,
         /// The result.
         answer: Answer,

@@ -4,9 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
+use crate::delivery::Inboxes;
 use crate::execution::Execution;
 use crate::handle::{
-    Collection, Map, MapView, Queue, QueueView, Record, RecordView, RemoteMap, RemoteMapView,
+    Collection, Emitter, EmitterView, Map, MapView, Queue, QueueView, Record, RecordView,
+    RemoteMap, RemoteMapView,
 };
 use crate::io::{Input, Output};
 use crate::raft::Raft;
@@ -29,6 +31,7 @@ pub struct Node {
     state: StateMachine,
     execution: Execution,
     calls: Calls,
+    inboxes: Inboxes,
     now: u64,
     /// Ticks that were fed and have not passed yet.
     owed_ticks: u64,
@@ -95,6 +98,7 @@ impl Node {
             state: StateMachine::new(config),
             execution: Execution::new(config),
             calls: Calls::default(),
+            inboxes: Inboxes::new(config),
             raft,
             now: 0,
             owed_ticks: 0,
@@ -209,6 +213,13 @@ impl Node {
         self.state.store().collection(name).map(CollectionRef::kind)
     }
 
+    /// What this node has applied of an emitter's subscriptions: a local read, which may lag behind the
+    /// group.
+    #[must_use]
+    pub fn emitter<E, M, C>(&self, emitter: &Emitter<E, M, C>) -> EmitterView<'_, E, M, C> {
+        EmitterView::new(self.state.store(), emitter.name())
+    }
+
     /// n ticks are n single ones; those at which nothing can happen are passed over together. Once
     /// they have woken the node often, the rest waits.
     fn tick(&mut self, ticks: Ticks) -> Vec<Output> {
@@ -276,6 +287,9 @@ impl Node {
         for notice in self.raft.take_notices() {
             self.requests.on_notice(notice, &self.raft, self.now);
         }
+        for parcel in self.raft.take_parcels() {
+            self.inboxes.receive(parcel, &mut self.raft, &self.state, &mut self.requests);
+        }
     }
 
     fn load(&self) -> Load {
@@ -296,6 +310,7 @@ impl Node {
             incoming_bytes: self.raft.incoming_bytes(),
             sessions: self.state.store().sessions(),
             remote_calls: self.execution.len() + self.requests.remote_calls(),
+            offered_events: self.requests.offered_events(),
         }
     }
 
@@ -307,6 +322,10 @@ impl Node {
         counters.remote_calls_repeated =
             self.execution.repeated() + self.requests.remote_reads_repeated();
         counters.remote_calls_refused = self.execution.refused();
+        let tally = self.requests.tally();
+        counters.events_published = tally.published;
+        counters.events_delivered = tally.delivered + self.inboxes.delivered();
+        counters.events_acknowledged = tally.acknowledged;
         counters
     }
 }

@@ -128,6 +128,8 @@ pub struct Load {
     pub sessions: u64,
     /// Calls on outside stores that have not been answered for.
     pub remote_calls: u64,
+    /// Answers of other nodes that are waited for by those who publish events here.
+    pub offered_events: u64,
 }
 
 /// What has happened in this life of a node, counted.
@@ -182,4 +184,10 @@ pub struct Counters {
     pub remote_calls_repeated: u64,
     /// Those that a store turned away, since its row did not allow them.
     pub remote_calls_refused: u64,
+    /// Events of emitters that this node sent to their subscribers, to be answered for or not.
+    pub events_published: u64,
+    /// Events of emitters that were handed to this node's application, its own included.
+    pub events_delivered: u64,
+    /// Answers of other nodes that an event of this node's was handed to their applications.
+    pub events_acknowledged: u64,
 }

@@ -98,7 +98,8 @@ pub struct WriteId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(Index);
 
-/// Numbers the commands of one session. A command is executed at most once per number.
+/// Numbers the commands of one session, or the events that one node publishes to another. A command is
+/// executed, and an event delivered, at most once per number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64")]
 pub struct Sequence(u64);

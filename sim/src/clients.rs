@@ -6,16 +6,19 @@
 
 use std::collections::BTreeSet;
 
-use hamok::{Failure, NotExecuted, Reply, Sequence, SessionId, Ticket, Unknown, open_session};
+use hamok::{
+    Event, Failure, NodeId, NotExecuted, Reply, Sequence, SessionId, Ticket, Unknown, open_session,
+};
 
 use crate::draw::Stream;
+use crate::emitters::EmitterTasks;
 use crate::history::{CallId, CallOutcome, History};
 use crate::observation::Violation;
 use crate::operations::{Drawing, Drawn, Known, near};
 use crate::tally::Tally;
 use crate::workload::{Context, Workload};
 
-/// Clients that use maps, queues and records.
+/// Clients that use maps, queues and records, and a task beside each node that uses an emitter.
 #[derive(Debug, Default)]
 pub struct Clients {
     clients: Vec<Client>,
@@ -23,6 +26,7 @@ pub struct Clients {
     known: Known,
     tally: Tally,
     objection: Option<Violation>,
+    emitters: EmitterTasks,
 }
 
 #[derive(Debug)]
@@ -264,9 +268,13 @@ impl Workload for Clients {
             let first = context.dice(Stream::Think, number, 0).between(0, FIRST_THINK);
             context.timer(number, THOUGHT, first);
         }
+        self.emitters.on_start(context);
     }
 
     fn on_reply(&mut self, context: &mut Context<'_>, client: u64, token: u64, reply: Reply) {
+        if let Some(node) = EmitterTasks::node_of(client) {
+            return self.emitters.on_reply(context, (node, token), reply, &mut self.tally);
+        }
         match &self.client(client).activity {
             Activity::Opening(waited, _) if *waited == token => {
                 self.on_session_reply(context, client, reply);
@@ -277,6 +285,9 @@ impl Workload for Clients {
     }
 
     fn on_timer(&mut self, context: &mut Context<'_>, client: u64, token: u64) {
+        if let Some(node) = EmitterTasks::node_of(client) {
+            return self.emitters.on_timer(context, (node, token), &mut self.tally);
+        }
         match (&self.client(client).activity, token) {
             (Activity::Idle, THOUGHT) => self.begin(context, client),
             (Activity::Calling(call), RETRY) if call.latest == NONE => {
@@ -289,6 +300,10 @@ impl Workload for Clients {
             }
             (Activity::Idle | Activity::Opening(..) | Activity::Calling(_), _) => {}
         }
+    }
+
+    fn on_event(&mut self, context: &mut Context<'_>, node: NodeId, event: &Event) {
+        self.emitters.on_event(context, node, event);
     }
 
     fn operations(&self) -> u64 {
@@ -307,7 +322,8 @@ impl Workload for Clients {
         for number in 1..=context.plan().clients {
             self.give_up(context, number);
         }
-        self.objection.take().map_or(Ok(()), Err)
+        self.objection.take().map_or(Ok(()), Err)?;
+        self.emitters.on_end(context)
     }
 }
 

@@ -85,6 +85,7 @@ pub enum Stream {
     Operation = 62,
     Think = 63,
     Attempt = 64,
+    Emit = 65,
     Phases = 70,
     Upgrade = 71,
     Embedder = 80,

@@ -42,6 +42,7 @@ mod clock;
 mod counts;
 mod disk;
 mod draw;
+mod emitters;
 mod faults;
 mod guard;
 pub mod history;

@@ -70,7 +70,7 @@ impl Phases {
         match probe {
             Asker::WriteProbe => _ = liveness.write_served.get_or_insert(now),
             Asker::ReadProbe => _ = liveness.read_served.get_or_insert(now),
-            Asker::Client { .. } | Asker::Keeper => {}
+            Asker::Client { .. } | Asker::Neighbour { .. } | Asker::Keeper => {}
         }
     }
 

@@ -116,6 +116,8 @@ pub struct Load {
     pub queues: u32,
     /// How many in a million are on records; the others are on maps.
     pub records: u32,
+    /// Whether a task beside each node subscribes to events and publishes some.
+    pub emitters: bool,
     /// How many in a million go without a session of the client's.
     pub sessionless: u32,
     /// How many in a million carry more than an entry may have.
@@ -388,6 +390,7 @@ impl Load {
             bulk: 100_000,
             queues: 250_000,
             records: 200_000,
+            emitters: true,
             sessionless: 100_000,
             oversized: 1_000,
             outside_window: 2_000,
@@ -409,6 +412,7 @@ impl Load {
             bulk: *dice.pick(&[0, 50_000, 150_000]),
             queues: *dice.pick(&[0, 150_000, 300_000, 500_000]),
             records: *dice.pick(&[0, 150_000, 300_000, 400_000]),
+            emitters: dice.chance(500_000),
             sessionless: *dice.pick(&[0, 50_000, 500_000]),
             oversized: *dice.pick(&[0, 2_000, 20_000]),
             outside_window: *dice.pick(&[0, 0, 10_000]),

@@ -96,6 +96,8 @@ pub(crate) struct Parcel {
 pub(crate) enum Asker {
     /// A client of the workload, and what it calls the request.
     Client { client: u64, token: u64 },
+    /// A part of the workload that lives beside the node: nothing crosses the network.
+    Neighbour { client: u64, token: u64 },
     /// The world itself, to see whether writes are served.
     WriteProbe,
     /// The world itself, to see whether reads are served.

@@ -280,6 +280,10 @@ impl World {
                 let asker = self.host(id).asked.remove(&reply.id());
                 match asker {
                     Some(Asker::Client { client, token }) => self.answer(id, client, token, reply),
+                    Some(Asker::Neighbour { client, token }) => {
+                        let reply = Box::new(reply);
+                        self.queue.push(self.now, Happening::Answer { client, token, reply });
+                    }
                     Some(probe @ (Asker::WriteProbe | Asker::ReadProbe)) => {
                         self.phases.on_probe(probe, &reply, self.now);
                     }

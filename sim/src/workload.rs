@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use hamok::{Event, Node, NodeId, Reply, Request};
+use hamok::{Event, Identity, Node, NodeId, Reply, Request};
 
 use crate::draw::Stream;
 use crate::history::History;
 use crate::observation::{Moment, Phase, SimTime, Violation};
 use crate::plan::Plan;
-use crate::queue::Happening;
+use crate::queue::{Asker, Happening};
 use crate::world::World;
 
 /// Something that uses the simulated nodes.
@@ -99,6 +99,12 @@ impl<'a> Context<'a> {
         self.world.node(id)
     }
 
+    /// Which run of which replica the node is, or was when it was last up; none before its first start.
+    #[must_use]
+    pub fn identity(&self, id: NodeId) -> Option<Identity> {
+        self.world.seen.get(&id)?.status.as_ref().map(|status| status.identity)
+    }
+
     /// Whether clients should leave the group alone for now, so that what only heals on the next
     /// write is found.
     #[must_use]
@@ -126,6 +132,17 @@ impl<'a> Context<'a> {
     pub fn request(&mut self, client: u64, token: u64, node: NodeId, request: Request) {
         assert!(self.world.hosts.contains_key(&node), "there is no node {node}");
         self.world.ask(client, token, node, request);
+    }
+
+    /// Like [`request`](Context::request) from a client that lives in the node's own process: neither the
+    /// request nor its reply crosses the network. A node that is down gets nothing.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn request_here(&mut self, client: u64, token: u64, node: NodeId, request: Request) {
+        assert!(self.world.hosts.contains_key(&node), "there is no node {node}");
+        let (asker, request) = (Asker::Neighbour { client, token }, Box::new(request));
+        self.world.queue.push(self.world.now, Happening::Ask { node, asker, request });
     }
 
     /// Has [`Workload::on_timer`] called after that many microseconds.

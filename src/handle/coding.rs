@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Failure;
 use super::codec::{Codec, EncodeError, ValueError};
+use super::emitter::Delivered;
 use crate::bytes::Bytes;
 use crate::store::{Answer, Content};
 use crate::types::{Index, SessionId};
@@ -22,6 +23,14 @@ pub(super) fn count(answer: Answer) -> Result<u64, Failure> {
 
 pub(super) fn index(answer: Answer) -> Result<Index, Failure> {
     if let Content::Index(index) = answer.0 { Ok(index) } else { Err(Failure::WrongReply) }
+}
+
+pub(super) fn delivered(answer: Answer) -> Result<Delivered, Failure> {
+    if let Content::Delivered { received, unanswered } = answer.0 {
+        Ok(Delivered { received, unanswered })
+    } else {
+        Err(Failure::WrongReply)
+    }
 }
 
 pub(super) fn session(answer: Answer) -> Result<SessionId, Failure> {

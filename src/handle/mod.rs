@@ -8,6 +8,8 @@
 mod codec;
 mod coding;
 mod collection;
+mod emitter;
+mod emitter_view;
 mod export;
 mod fields;
 mod group;
@@ -37,6 +39,8 @@ use crate::types::{Index, Sequence, SessionId, Ticks};
 
 pub use self::codec::{Codec, EncodeError, Postcard, ValueError};
 pub use self::collection::Collection;
+pub use self::emitter::{Delivered, Emitted, Emitter, EmitterEvent};
+pub use self::emitter_view::EmitterView;
 pub use self::export::{Export, ImportError};
 pub use self::fields::InstanceError;
 pub use self::group::{change_members, join, leave, transfer_leadership};

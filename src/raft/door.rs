@@ -62,6 +62,7 @@ impl Raft {
         }
         if self.membership.configuration().contains(from.peer) && self.peers.learn(from) {
             self.emit(Event::PeerStarted { identity: from });
+            self.notices.push(Notice::PeerStarted { peer: from.peer });
             self.on_peer_started(from.peer);
         }
         Ok(())
@@ -95,7 +96,8 @@ impl Raft {
             | Message::Removed { .. }
             | Message::EntriesLost { .. }
             | Message::Assign { .. }
-            | Message::AssignReply { .. } => false,
+            | Message::AssignReply { .. }
+            | Message::Parcel(_) => false,
         }
     }
 
@@ -137,7 +139,8 @@ impl Raft {
             | Message::Removed { .. }
             | Message::EntriesLost { .. }
             | Message::Assign { .. }
-            | Message::AssignReply { .. } => false,
+            | Message::AssignReply { .. }
+            | Message::Parcel(_) => false,
         }
     }
 
@@ -182,7 +185,8 @@ impl Raft {
             | Message::Removed { .. }
             | Message::EntriesLost { .. }
             | Message::Assign { .. }
-            | Message::AssignReply { .. } => {}
+            | Message::AssignReply { .. }
+            | Message::Parcel(_) => {}
         }
         if term > self.hard.term {
             let led = matches!(self.role, Role::Leader(_));
@@ -238,6 +242,7 @@ impl Raft {
             | Message::Removed { .. }
             | Message::EntriesLost { .. }
             | Message::Assign { .. }
+            | Message::Parcel(_)
             // Another copy of it may have been taken while this node led that term, so that nothing
             // can be said of it.
             | Message::Propose { .. }
@@ -294,6 +299,7 @@ impl Raft {
             Message::AssignReply { number, outcome, .. } => {
                 self.notices.push(Notice::TaskAnswered { number, outcome });
             }
+            Message::Parcel(parcel) => self.on_parcel(from, parcel),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::change::{ChangeRefusal, MemberChange};
 use super::entries::Run;
 use super::snapshot::SnapshotId;
 use crate::bytes::Bytes;
+use crate::delivery::Parcel;
 use crate::types::{EntryId, Identity, Index, NodeId, Term};
 
 /// What nodes say to each other. Append-only: the position of a variant is its code on the wire.
@@ -152,6 +153,8 @@ pub(crate) enum Message {
         number: u64,
         outcome: TaskOutcome,
     },
+    /// What members say to each other beside consensus, which does not look into it.
+    Parcel(Parcel),
 }
 
 /// What a node can do, for the leader to know.
@@ -247,7 +250,8 @@ impl Message {
             | Self::HelloReply { .. }
             | Self::Join { .. }
             | Self::JoinRefused { .. }
-            | Self::Removed { .. } => None,
+            | Self::Removed { .. }
+            | Self::Parcel(_) => None,
             Self::PreVote { term, .. }
             | Self::PreVoteGranted { term }
             | Self::PreVoteRefused { term }
@@ -300,6 +304,7 @@ impl Message {
             Self::EntriesLost { .. } => "EntriesLost",
             Self::Assign { .. } => "Assign",
             Self::AssignReply { .. } => "AssignReply",
+            Self::Parcel(parcel) => parcel.name(),
         }
     }
 }
@@ -353,6 +358,7 @@ impl fmt::Display for Message {
             | Self::EntriesLost { .. }
             | Self::Assign { .. }
             | Self::AssignReply { .. } => self.fmt_upkeep(f),
+            Self::Parcel(parcel) => write!(f, " {parcel}"),
         }
     }
 }
@@ -396,7 +402,8 @@ impl Message {
             | Self::ProposeReply { .. }
             | Self::ReadIndex { .. }
             | Self::ReadIndexReply { .. }
-            | Self::TimeoutNow { .. } => Ok(()),
+            | Self::TimeoutNow { .. }
+            | Self::Parcel(_) => Ok(()),
         }
     }
 }

@@ -77,6 +77,7 @@ mod members;
 mod membership;
 pub(crate) mod message;
 mod outbox;
+mod parcels;
 mod peers;
 mod progress;
 mod quorum;
@@ -99,6 +100,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::config::{Birth, Config, Priority};
+use crate::delivery::Parcel;
 use crate::event::{Event, Role as RoleName};
 use crate::io::Output;
 use crate::status::Counters;
@@ -162,6 +164,8 @@ pub(crate) struct Raft {
     now: u64,
     outputs: Vec<Output>,
     notices: Vec<Notice>,
+    /// From members, for others than consensus.
+    parcels: Vec<(Identity, Parcel)>,
     counters: Counters,
 }
 
@@ -187,6 +191,8 @@ pub(crate) enum Notice {
     TaskAnswered { number: u64, outcome: TaskOutcome },
     /// Another configuration is in force, or is committed.
     MembersChanged,
+    /// A member was heard from in a new life or for the first time.
+    PeerStarted { peer: Peer },
 }
 
 impl Raft {
@@ -276,6 +282,7 @@ impl Raft {
             now: 0,
             outputs: Vec::new(),
             notices: Vec::new(),
+            parcels: Vec::new(),
             counters: Counters::default(),
         }
     }

@@ -10,7 +10,8 @@ use crate::io::Output;
 use crate::types::{GroupId, Identity, NodeId, Peer};
 
 impl Raft {
-    pub(super) fn is_silent(&self) -> bool {
+    /// Whether nothing may be said, or heard, before a write is durable; or ever again.
+    pub(crate) fn is_silent(&self) -> bool {
         self.outbox.confirmed() < self.silent_until
     }
 

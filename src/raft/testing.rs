@@ -15,7 +15,11 @@ use super::message::{
 };
 use super::snapshot::testing::snapshot;
 use super::snapshot::{Outgoing, SnapshotId};
-use crate::types::{EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, Peer, Term};
+use crate::delivery::Parcel;
+use crate::store::Name;
+use crate::types::{
+    EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, Peer, Sequence, Term,
+};
 use crate::{Bytes, RemoteQueueLimits, SessionLimits};
 
 /// Small numbers, which make messages that fit a young log, and now and then enormous ones.
@@ -88,7 +92,14 @@ fn run(nodes: u64) -> impl Strategy<Value = Run> {
 
 /// Any message that a node of a group of so many could be sent.
 pub(crate) fn any_message(nodes: u64, group: GroupId) -> BoxedStrategy<Message> {
-    prop_oneof![any_vote(), any_replication(nodes), any_asking(), any_upkeep(nodes, group)].boxed()
+    prop_oneof![
+        any_vote(),
+        any_replication(nodes),
+        any_asking(),
+        any_upkeep(nodes, group),
+        any_parcel().prop_map(Message::Parcel),
+    ]
+    .boxed()
 }
 
 fn any_vote() -> BoxedStrategy<Message> {
@@ -192,6 +203,35 @@ fn any_upkeep(nodes: u64, group: GroupId) -> BoxedStrategy<Message> {
             .prop_map(|(term, number, task)| Message::Assign { term, number, task }),
         1 => (term(), number(), outcome)
             .prop_map(|(term, number, outcome)| Message::AssignReply { term, number, outcome }),
+    ]
+    .boxed()
+}
+
+fn any_parcel() -> BoxedStrategy<Parcel> {
+    let sequence = || number().prop_map(Sequence::new);
+    let occasion = || ("[ab]", any::<Vec<u8>>(), any::<Vec<u8>>(), index());
+    prop_oneof![
+        (occasion(), sequence(), sequence()).prop_map(
+            |((emitter, event, payload, as_of), sequence, lowest)| Parcel::Publish {
+                emitter: Name::new(&emitter).expect("short"),
+                event: Bytes::from(event),
+                payload: Bytes::from(payload),
+                sequence,
+                lowest,
+                as_of,
+            },
+        ),
+        (sequence(), any::<bool>())
+            .prop_map(|(sequence, delivered)| Parcel::PublishReply { sequence, delivered }),
+        (occasion(), sequence()).prop_map(|((emitter, event, payload, as_of), number)| {
+            Parcel::Notify {
+                emitter: Name::new(&emitter).expect("short"),
+                event: Bytes::from(event),
+                payload: Bytes::from(payload),
+                number,
+                as_of,
+            }
+        }),
     ]
     .boxed()
 }

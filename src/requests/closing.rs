@@ -8,7 +8,7 @@ use super::{Ask, Kind, Pending, Requests};
 use crate::event::Event;
 use crate::io::{Local, NotExecuted, Outcome, Output, Reply, Unknown, What};
 use crate::store::{Answer, Content, Name, Store};
-use crate::types::RequestId;
+use crate::types::{Index, RequestId};
 
 impl Requests {
     /// Whether a collection is closed on this node.
@@ -61,7 +61,7 @@ impl Requests {
     fn end_all(&mut self, ends: impl Fn(&Pending) -> bool, ending: Ending) {
         let over = self.pending.iter().filter(|(_, pending)| ends(pending));
         let over: Vec<(Ask, Outcome)> =
-            over.map(|(ask, pending)| (*ask, pending.kind.cut_off(ending))).collect();
+            over.map(|(ask, pending)| (*ask, pending.kind.cut_off(ending, self.applied))).collect();
         for (ask, outcome) in over {
             self.finish(ask, outcome);
         }
@@ -77,11 +77,13 @@ enum Ending {
 
 impl Kind {
     /// What is true of a request that is not waited for any longer.
-    fn cut_off(&self, ending: Ending) -> Outcome {
+    fn cut_off(&self, ending: Ending, applied: Index) -> Outcome {
         let harmless = match self {
             Self::Command { copies, queued, .. } => *copies == Copies::None && queued.is_none(),
             Self::Read { .. } | Self::RemoteRead { .. } => true,
             Self::Upkeep { number, doubtful, .. } => number.is_none() && !doubtful,
+            Self::Publish(publishing) if publishing.offered => return publishing.outcome(applied),
+            Self::Publish(_) => true,
         };
         match (harmless, ending) {
             (true, Ending::Closed) => Outcome::NotExecuted(NotExecuted::Closed),
@@ -98,6 +100,7 @@ impl Kind {
             Self::Read { query, .. } => query.collection(),
             Self::RemoteRead { read, .. } => Some(&read.map),
             Self::Upkeep { .. } => None,
+            Self::Publish(publishing) => Some(publishing.emitter()),
         }
     }
 }

@@ -67,7 +67,7 @@ impl Requests {
         match self.pending.get_mut(&ask).map(|pending| &mut pending.kind) {
             Some(Kind::Read { ready, .. }) => *ready = Some(index),
             Some(Kind::RemoteRead { stage, .. }) => *stage = Stage::Applying(index),
-            Some(Kind::Command { .. } | Kind::Upkeep { .. }) | None => return,
+            Some(Kind::Command { .. } | Kind::Upkeep { .. } | Kind::Publish(_)) | None => return,
         }
         self.readable.insert((index, ask));
     }
@@ -193,7 +193,10 @@ impl Requests {
         }
         match &mut self.pending.get_mut(&ask)?.kind {
             Kind::Command { copies, .. } => Some(copies),
-            Kind::Read { .. } | Kind::RemoteRead { .. } | Kind::Upkeep { .. } => None,
+            Kind::Read { .. }
+            | Kind::RemoteRead { .. }
+            | Kind::Upkeep { .. }
+            | Kind::Publish(_) => None,
         }
     }
 }

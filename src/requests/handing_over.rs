@@ -59,9 +59,13 @@ impl Requests {
                 Kind::Read { number, .. }
                 | Kind::RemoteRead { stage: Stage::Asking { number }, .. },
             ) => number,
-            Some(Kind::RemoteRead { .. } | Kind::Command { .. } | Kind::Upkeep { .. }) | None => {
-                return;
-            }
+            Some(
+                Kind::RemoteRead { .. }
+                | Kind::Command { .. }
+                | Kind::Upkeep { .. }
+                | Kind::Publish(_),
+            )
+            | None => return,
         };
         // An answer to an earlier asking would do as well, but one number per read is enough to hold.
         if let Some(before) = asked.replace(number) {

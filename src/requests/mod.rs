@@ -10,14 +10,18 @@
 //! entry is committed where it stood. A truncation proves nothing, since a third node may still hold
 //! the entry and commit it. In all other cases the outcome is *unknown*.
 //!
+//! An event that is published goes to its subscribers and not to the leader ([`publishing`]).
+//!
 //! Each life of a node opens a session for its own requests when the first of them comes. If the
 //! group drops that session, whatever of it has not been applied by then never will be, and goes again
 //! in a new one.
 
 mod closing;
 mod copies;
+mod ends;
 mod handing_over;
 mod own_session;
+mod publishing;
 mod queued;
 mod remote_reads;
 mod split;
@@ -29,15 +33,15 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::delivery::Links;
 use crate::event::Event;
-use crate::io::{
-    NotExecuted, Outcome, Output, Place, RemoteRead, Reply, Request, Unknown, Upkeep, What,
-};
+use crate::io::{NotExecuted, Outcome, Output, Place, RemoteRead, Reply, Request, Upkeep, What};
 use crate::raft::{Notice, Raft};
 use crate::store::{CollectionCommand, Effect, Name, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
+use publishing::Publishing;
 use remote_reads::{RemoteReads, Stage};
 use split::{BulkLimits, Split};
 
@@ -61,6 +65,8 @@ pub(crate) struct Requests {
     /// Who waits for the operation of that index on a remote map.
     queued: BTreeSet<(Index, Ask)>,
     remote_reads: RemoteReads,
+    /// What those who publish wait to be answered.
+    links: Links<Ask>,
     /// Collections that this node does not use.
     closed: BTreeSet<Name>,
     stopped: bool,
@@ -72,6 +78,7 @@ pub(crate) struct Requests {
     next_number: u64,
     outputs: Vec<Output>,
     refused_busy: u64,
+    tally: publishing::Tally,
 }
 
 /// A request in the order of its coming; 0 is the opening of this life's own session.
@@ -134,6 +141,7 @@ enum Kind {
         /// Who led when it was asked.
         led_by: Option<NodeId>,
     },
+    Publish(Publishing),
 }
 
 impl Requests {
@@ -160,6 +168,7 @@ impl Requests {
             readable: BTreeSet::new(),
             queued: BTreeSet::new(),
             remote_reads: RemoteReads::default(),
+            links: Links::new(config),
             closed: BTreeSet::new(),
             stopped: false,
             unsent: BTreeSet::new(),
@@ -169,6 +178,7 @@ impl Requests {
             next_number: 1,
             outputs: Vec::new(),
             refused_busy: 0,
+            tally: publishing::Tally::default(),
         }
     }
 
@@ -214,7 +224,7 @@ impl Requests {
             What::Read(query) => Kind::Read { query, as_member: false, number: None, ready: None },
             What::Ready(query) => Kind::Read { query, as_member: true, number: None, ready: None },
             What::RemoteRead(read) => Kind::remote_read(read, self.limits.remote_retry),
-            What::Publish(publish) => todo!("{publish:?}"),
+            What::Publish(publish) => Kind::Publish(Publishing::new(publish)),
             What::Upkeep(upkeep) => {
                 Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
             }
@@ -250,6 +260,7 @@ impl Requests {
                 self.hand_over_again(now);
             }
             Notice::MembersChanged => self.on_members_changed(raft),
+            Notice::PeerStarted { peer } => self.on_peer_started(peer, now),
             Notice::TaskAnswered { number, outcome } => {
                 if let Some(ask) = self.numbers.remove(&number) {
                     self.on_task_answered(ask, outcome, now);
@@ -331,7 +342,7 @@ impl Requests {
                     self.finish(ask, outcome);
                 }
                 Some(Kind::RemoteRead { .. }) => self.follow_operations(ask, index),
-                Some(Kind::Command { .. } | Kind::Upkeep { .. }) | None => {}
+                Some(Kind::Command { .. } | Kind::Upkeep { .. } | Kind::Publish(_)) | None => {}
             }
         }
     }
@@ -352,8 +363,10 @@ impl Requests {
                 Some(Kind::RemoteRead { .. }) => self.hand_over_remote_read(ask, raft, now),
                 Some(Kind::Upkeep { .. }) => self.hand_over_upkeep(ask, raft, now),
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
+                Some(Kind::Publish(_)) => self.hand_over_publish(ask, raft, store, now),
             }
         }
+        self.send_offers(raft);
     }
 
     pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
@@ -374,68 +387,6 @@ impl Requests {
 
     pub(crate) fn refused_busy(&self) -> u64 {
         self.refused_busy
-    }
-
-    // --- ends -------------------------------------------------------------------------------------
-
-    /// Its time is up.
-    fn give_up(&mut self, ask: Ask, in_group: bool) {
-        let Some(pending) = self.pending.get(&ask) else { return };
-        let outcome = match &pending.kind {
-            Kind::RemoteRead { stage, .. } if stage.waits_for_store() => {
-                Outcome::NotExecuted(NotExecuted::StoreSilent)
-            }
-            Kind::Command { copies: Copies::None, queued: None, .. }
-            | Kind::Read { .. }
-            | Kind::RemoteRead { .. }
-            | Kind::Upkeep { number: None, doubtful: false, .. } => {
-                let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
-                Outcome::NotExecuted(because)
-            }
-            Kind::Command { .. } | Kind::Upkeep { .. } => Outcome::Unknown(Unknown::TimedOut),
-        };
-        self.finish(ask, outcome);
-    }
-
-    fn finish(&mut self, ask: Ask, outcome: Outcome) {
-        let Some(outcome) = self.continue_or_conclude(ask, outcome) else { return };
-        if let Some(pending) = self.remove(ask) {
-            self.outputs.push(Output::Reply(Reply { id: pending.id, outcome }));
-        }
-    }
-
-    fn turn_away(&mut self, id: RequestId) {
-        self.refused_busy += 1;
-        let outcome = Outcome::NotExecuted(NotExecuted::Busy);
-        self.outputs.push(Output::Reply(Reply { id, outcome }));
-    }
-
-    /// Takes a request out of every table.
-    fn remove(&mut self, ask: Ask) -> Option<Pending> {
-        self.forget_copies(ask);
-        self.set_retry(ask, None);
-        let pending = self.pending.remove(&ask)?;
-        self.ids.remove(&pending.id);
-        self.bytes -= pending.kind.bytes();
-        self.alarms.remove(&(pending.deadline, ask));
-        self.unsent.remove(&ask);
-        match &pending.kind {
-            Kind::Command { place, own, queued, .. } => {
-                if let Some(place) = place {
-                    self.leave(*place, *own, ask);
-                }
-                queued.map(|operation| self.queued.remove(&(operation, ask)));
-            }
-            Kind::Read { number, ready, .. } => {
-                number.and_then(|number| self.numbers.remove(&number));
-                ready.map(|index| self.readable.remove(&(index, ask)));
-            }
-            Kind::RemoteRead { read, stage, .. } => self.forget_remote_read(ask, &read.map, *stage),
-            Kind::Upkeep { number, .. } => {
-                number.and_then(|number| self.numbers.remove(&number));
-            }
-        }
-        Some(pending)
     }
 }
 
@@ -470,13 +421,17 @@ impl Kind {
             Self::Read { query, .. } => query.size(),
             Self::RemoteRead { read, .. } => read.size(),
             Self::Upkeep { upkeep, .. } => upkeep.size(),
+            Self::Publish(publishing) => publishing.size(),
         }
     }
 
     fn place(&self) -> Option<Place> {
         match self {
             Self::Command { place, .. } => *place,
-            Self::Read { .. } | Self::RemoteRead { .. } | Self::Upkeep { .. } => None,
+            Self::Read { .. }
+            | Self::RemoteRead { .. }
+            | Self::Upkeep { .. }
+            | Self::Publish(_) => None,
         }
     }
 }

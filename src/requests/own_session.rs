@@ -64,7 +64,8 @@ impl Requests {
                     Kind::Command { .. }
                     | Kind::Read { .. }
                     | Kind::RemoteRead { .. }
-                    | Kind::Upkeep { .. } => false,
+                    | Kind::Upkeep { .. }
+                    | Kind::Publish(_) => false,
                 };
                 let doubtful: Vec<Ask> = self
                     .pending

@@ -24,7 +24,7 @@ pub(super) fn query(
 }
 
 /// Who has subscribed to an event. O(m log n) for m members and n subscriptions.
-pub(super) fn subscribers<'a>(
+pub(crate) fn subscribers<'a>(
     emitter: Option<CollectionRef<'a>>,
     members: &'a BTreeSet<Peer>,
     event: &'a Bytes,

@@ -54,11 +54,11 @@ pub(crate) use self::command::{
     SubscriptionChange,
 };
 pub(crate) use self::difference::{Comparison, Told};
-pub(crate) use self::emitter::Subscription;
+pub(crate) use self::emitter::{Subscription, subscribers};
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
-pub(crate) use self::remote_map::{Queued, RemoteProgress};
+pub(crate) use self::remote_map::Queued;
 pub use self::remote_operation::{
     RemoteAnswer, RemoteOperation, RemoteOutcome, RemoteQuery, StoreError,
 };
@@ -171,7 +171,9 @@ impl Store {
         for name in emitters {
             let ended = self.collections.edit(&name, CollectionKind::Emitter, |emitter| {
                 let mut run = EmitterRun { emitter, index, changes: Vec::new() };
-                departed.iter().for_each(|peer| drop(run.clear(*peer)));
+                for peer in &departed {
+                    run.clear(*peer);
+                }
                 run.changes
             });
             let ended = ended.expect("an emitter").into_iter();

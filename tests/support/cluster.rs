@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hamok::{
-    Birth, Codec, Config, EncodeError, Incarnation, Input, Map, NodeId, Output, Peer, Request,
-    RequestId, Role, Status, Stored, Ticks, ValueError, Write,
+    Birth, Codec, Config, Emitter, EncodeError, Incarnation, Input, Map, NodeId, Output, Peer,
+    Request, RequestId, Role, Status, Stored, Ticks, ValueError, Write,
 };
 
 use super::machine::{Machine, Speed};
@@ -23,6 +23,7 @@ pub(crate) struct Cluster {
 pub(crate) struct Text;
 
 pub(crate) const MAP: Map<String, String, Text> = Map::new("map");
+pub(crate) const EMITTER: Emitter<String, String, Text> = Emitter::new("emitter");
 
 /// More steps than any script needs before all is quiet.
 const ENDLESS: usize = 100_000;

@@ -1,11 +1,11 @@
 //! Requests, as scripts spell them.
 
 use hamok::{
-    Bytes, Call, EncodeError, Index, MemberChange, Request, Sequence, SessionId, Ticks,
+    Bytes, Call, Collection, EncodeError, Index, MemberChange, Request, Sequence, SessionId, Ticks,
     change_members, join, leave, open_session, sync, transfer_leadership,
 };
 
-use super::cluster::{Cluster, MAP};
+use super::cluster::{Cluster, EMITTER, MAP};
 use super::script::{count, node, number};
 
 impl Cluster {
@@ -70,6 +70,13 @@ fn operation(words: &[&str]) -> Request {
         ["clear"] => only(Ok(MAP.clear())),
         ["big", size] => only(MAP.set(&"big".to_owned(), &"x".repeat(count(size)))),
         ["read", ..] => only(MAP.read(&text(1))),
+        ["subscribe", event] => only(EMITTER.subscribe(event, &String::new())),
+        ["subscribe", event, metadata] => only(EMITTER.subscribe(event, &(*metadata).to_owned())),
+        ["unsubscribe", event] => only(Ok(EMITTER.unsubscribe(event))),
+        ["close-emitter"] => only(Ok(EMITTER.close())),
+        ["reopen-emitter"] => only(Ok(EMITTER.reopen())),
+        ["publish", event, _] => only(EMITTER.publish(event, &text(2))),
+        ["notify", event, _] => only(EMITTER.notify(event, &text(2))),
         ["sync"] => only(Ok(sync())),
         ["open-session"] => only(Ok(open_session())),
         ["leave"] => only(Ok(leave())),

@@ -29,10 +29,14 @@
 //! | `request 1 set k v [timeout=5] [in=3/1/1]` | a request; `in` is session, sequence, answered below |
 //! | `request 1 change +4 +5/2 ~6 -3 promote 6 demote 2` | of the members: n5 takes the place of n2, n6 learns |
 //! | `request 1 leave`, `request 1 join [learner]`, `request 1 transfer [3]` | of this node, of leadership |
+//! | `request 1 subscribe e [metadata]`, `request 1 unsubscribe e` | of this node, to an event |
+//! | `request 1 publish e payload`, `request 1 notify e payload` | an event for those who subscribed |
+//! | `request 1 close-emitter`, `request 1 reopen-emitter` | of the use that this node makes of it |
 //! | `show events replies persists sends Kind …` | what is shown from here on; `show nothing` |
-//! | `show elections members transfers snapshots storage changes logs drops` | some of the events |
+//! | `show elections members transfers snapshots storage changes emissions logs drops` | some of the events |
 //! | `quietly …` | any other command, showing nothing |
 //! | `status 1`, `stored 1`, `map 1` | what a node says, what its disk holds, its copy of the map |
+//! | `emitter 1` | who subscribed to what, by its copy |
 //! | `members 1`, `log 1` | what it says of the members, and of its log, snapshot and format version |
 //! | `image 1` | what the snapshot on its disk covers, and the log after it |
 //! | `same` | checks that all nodes that run have applied the same and are in the same state |
@@ -41,7 +45,7 @@ use std::collections::BTreeSet;
 
 use hamok::{Input, NodeId, Ticks};
 
-use super::cluster::{Cluster, MAP};
+use super::cluster::{Cluster, EMITTER, MAP};
 use super::machine::Speed;
 use super::network::Choice;
 use super::report;
@@ -68,7 +72,7 @@ impl Cluster {
             "quietly" => self.silently(|cluster| cluster.command(rest)),
             "nodes" | "group" => self.set_up(verb, &words),
             "start" | "restart" | "wipe" | "campaign" | "elect" | "isolate" | "fail" | "status"
-            | "members" | "log" | "stored" | "image" | "map" => {
+            | "members" | "log" | "stored" | "image" | "map" | "emitter" => {
                 for id in self.named(words[0]) {
                     self.on_node(verb, id);
                 }
@@ -168,6 +172,15 @@ impl Cluster {
                     .map(|(key, value)| format!("{key}={value}"))
                     .collect();
                 self.transcript.note(format!("{id} has {}", entries.join(" ")));
+            }
+            "emitter" => {
+                let view = self.machine(id).node().expect("the node runs").emitter(&EMITTER);
+                let subscriptions: Vec<String> = view
+                    .subscriptions()
+                    .map(|subscription| subscription.expect("text decodes"))
+                    .map(|(event, node, metadata)| format!(" {event} for {node} ({metadata})"))
+                    .collect();
+                self.transcript.note(format!("{id} has{}", subscriptions.concat()));
             }
             unknown => unreachable!("{unknown} is not about a node"),
         }

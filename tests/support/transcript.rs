@@ -83,6 +83,7 @@ fn topic(event: &Event) -> &'static str {
         | Event::SessionExpired { .. }
         | Event::CommandUnreadable { .. }
         | Event::CommandTooNew { .. } => "changes",
+        Event::Emitted(_) => "emissions",
         Event::AppendRefused { .. } | Event::LogTruncated { .. } => "logs",
         Event::EnvelopeDropped { .. } => "drops",
         Event::PeerStarted { .. }

@@ -1,0 +1,308 @@
+//! A task beside each node that subscribes to events and publishes them, and what came of it: whoever is
+//! said to have received an event did, at most once in each of its lives, and in the order in which each
+//! publisher sent them.
+//!
+//! These tasks live in the same process as their node, as an embedder does: what they ask does not cross
+//! the network, so that the order in which they ask is that in which the node is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hamok::{Call, Delivered, Emitter, Event, Failure, Identity, NodeId, Reply, Request, Ticket};
+
+use crate::draw::{Dice, Stream};
+use crate::history::{CallOutcome, CallResult};
+use crate::observation::Violation;
+use crate::tally::Tally;
+use crate::workload::Context;
+
+/// The tasks of all nodes.
+#[derive(Debug, Default)]
+pub(crate) struct EmitterTasks {
+    tasks: BTreeMap<NodeId, Task>,
+    /// What was sent, by its payload.
+    sent: BTreeMap<String, Sent>,
+    /// What reached each life of each node, and in which order it was sent.
+    reached: BTreeMap<(NodeId, Identity), Reached>,
+    objection: Option<Violation>,
+}
+
+#[derive(Debug, Default)]
+struct Task {
+    /// The request under way; its token.
+    waits: Option<(u64, Asked)>,
+    asked: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Asked {
+    Publish { payload: String, ticket: Ticket<Delivered> },
+    Notify(Ticket<u64>),
+    Flag(&'static str, Ticket<bool>),
+    Count(Ticket<u64>),
+}
+
+/// One event that was sent.
+#[derive(Debug)]
+struct Sent {
+    by: Identity,
+    event: &'static str,
+    number: u64,
+    answered: bool,
+    received: BTreeSet<NodeId>,
+}
+
+/// What one life of a node received.
+#[derive(Debug, Default)]
+struct Reached {
+    payloads: BTreeSet<String>,
+    /// The number of the last one from each publisher's life, of those that ask for an answer and of those
+    /// that do not.
+    last: BTreeMap<(Identity, bool), u64>,
+}
+
+/// The emitter that all tasks use.
+const EVENTS: Emitter<String, String> = Emitter::new("events");
+const NAMES: [&str; 3] = ["open", "tick", "close"];
+
+impl EmitterTasks {
+    pub(crate) fn on_start(&mut self, context: &mut Context<'_>) {
+        if !context.plan().load.emitters {
+            return;
+        }
+        for node in context.plan().node_ids() {
+            self.tasks.insert(node, Task::default());
+            let first = context.dice(Stream::Emit, node.get(), 0).between(0, FIRST_THINK);
+            context.timer(client_of(node), THOUGHT, first);
+        }
+    }
+
+    /// The task of that node, if the client stands for one.
+    pub(crate) fn node_of(client: u64) -> Option<NodeId> {
+        client.checked_sub(FIRST_CLIENT).map(NodeId::new)
+    }
+
+    pub(crate) fn on_timer(
+        &mut self,
+        context: &mut Context<'_>,
+        (node, token): (NodeId, u64),
+        tally: &mut Tally,
+    ) {
+        let Some(task) = self.tasks.get_mut(&node) else { return };
+        match (&task.waits, token) {
+            (None, THOUGHT) => self.begin(context, node, tally),
+            // The node has crashed, or takes very long.
+            (Some((waits, _)), _) if *waits == token => {
+                let (_, asked) = task.waits.take().expect("it was just there");
+                tally.end(asked.kind(), &CallOutcome::Unknown);
+                self.think(context, node);
+            }
+            (None | Some(_), _) => {}
+        }
+    }
+
+    pub(crate) fn on_reply(
+        &mut self,
+        context: &mut Context<'_>,
+        (node, token): (NodeId, u64),
+        reply: Reply,
+        tally: &mut Tally,
+    ) {
+        let Some(task) = self.tasks.get_mut(&node) else { return };
+        let Some((_, asked)) = task.waits.take_if(|(waits, _)| *waits == token) else { return };
+        let kind = asked.kind();
+        let result = match asked {
+            Asked::Publish { payload, ticket } => ticket.redeem(reply).map(|delivered| {
+                let judged = self.judge(&payload, &delivered);
+                self.object(judged);
+            }),
+            Asked::Notify(ticket) | Asked::Count(ticket) => ticket.redeem(reply).map(drop),
+            Asked::Flag(_, ticket) => ticket.redeem(reply).map(drop),
+        };
+        let outcome = match result {
+            Ok(()) => CallOutcome::Done { index: None, result: CallResult::Nothing },
+            Err(Failure::Refused(_)) => CallOutcome::Refused { index: None },
+            Err(Failure::NotExecuted(_)) => CallOutcome::NotExecuted,
+            Err(Failure::Unknown(_)) => CallOutcome::Unknown,
+            Err(other) => {
+                self.object(Err(format!("a request about events ended as {other}")));
+                CallOutcome::Unknown
+            }
+        };
+        tally.end(kind, &outcome);
+        self.think(context, node);
+    }
+
+    /// A node emitted something.
+    pub(crate) fn on_event(&mut self, context: &Context<'_>, node: NodeId, event: &Event) {
+        if let Event::Emitted(emission) = event
+            && let Some(emitted) = EVENTS.emitted(emission)
+        {
+            let judged = match emitted {
+                Ok(emitted) => {
+                    let receiver = context.identity(node).expect("a node that emits has a life");
+                    self.reach(receiver, emission.from(), &emitted.event, emitted.payload)
+                }
+                Err(error) => Err(format!("an event is not as it was sent: {error}")),
+            };
+            self.object(judged);
+        }
+    }
+
+    /// The run is over.
+    pub(crate) fn on_end(&mut self, context: &Context<'_>) -> Result<(), Violation> {
+        for (&node, _) in &self.tasks {
+            let Some(node) = context.node(node) else { continue };
+            let members = &node.status().configuration;
+            let subscriptions = node.emitter(&EVENTS).subscriptions();
+            let subscribers: BTreeSet<NodeId> =
+                subscriptions.filter_map(Result::ok).map(|(_, subscriber, _)| subscriber).collect();
+            let gone =
+                subscribers.into_iter().find(|id| members.incarnations(*id).next().is_none());
+            // What is in force need not be applied yet.
+            if let Some(gone) = gone
+                && node.status().applied >= node.status().configuration_index
+            {
+                let text = format!("{gone} is no member, and is still subscribed");
+                return Err(Violation::new(CODE, Some(node.status().identity.peer.id), text));
+            }
+        }
+        self.objection.take().map_or(Ok(()), Err)
+    }
+
+    fn begin(&mut self, context: &mut Context<'_>, node: NodeId, tally: &mut Tally) {
+        if context.is_quiet() || context.node(node).is_none() {
+            return self.think(context, node);
+        }
+        let by = context.identity(node).expect("a node that runs has a life");
+        let task = self.tasks.get_mut(&node).expect("each node has a task");
+        task.asked += 1;
+        let number = task.asked;
+        let mut dice = context.dice(Stream::Emit, node.get(), number);
+        let payload = format!("{node}.{number}");
+        let event = *dice.pick(&NAMES);
+        let (request, asked) = draw(&mut dice, event, payload.clone());
+        if let Asked::Publish { .. } | Asked::Notify(_) = &asked {
+            let answered = matches!(asked, Asked::Publish { .. });
+            let sent = Sent { by, event, number, answered, received: BTreeSet::new() };
+            self.sent.insert(payload, sent);
+        }
+        tally.begin(asked.kind());
+        let token = FIRST_TOKEN + number;
+        task.waits = Some((token, asked));
+        context.request_here(client_of(node), token, node, request);
+        let patience = context.plan().knobs.request_timeout * context.plan().tick * 2;
+        context.timer(client_of(node), token, patience);
+    }
+
+    fn think(&mut self, context: &mut Context<'_>, node: NodeId) {
+        let (low, high) = context.plan().load.think;
+        let number = self.tasks[&node].asked;
+        let mut dice = context.dice(Stream::Emit, node.get(), number | PAUSE);
+        context.timer(client_of(node), THOUGHT, dice.between(low, high.max(low)));
+    }
+
+    /// An event reaches a life of a node.
+    fn reach(
+        &mut self,
+        receiver: Identity,
+        from: Identity,
+        event: &str,
+        payload: String,
+    ) -> Result<(), String> {
+        let Some(sent) = self.sent.get_mut(&payload) else {
+            return Err(format!("{receiver} received {payload}, which nobody sent"));
+        };
+        if sent.by != from || sent.event != event {
+            return Err(format!(
+                "{receiver} received {payload} as {event} by {from}, but it was sent as {} by {}",
+                sent.event, sent.by
+            ));
+        }
+        let reached = self.reached.entry((receiver.peer.id, receiver)).or_default();
+        let last = reached.last.insert((from, sent.answered), sent.number);
+        if let Some(last) = last.filter(|last| *last >= sent.number) {
+            return Err(format!(
+                "events are received in the order in which they were sent and at most once, but \
+                 {receiver} received the one of {from} numbered {} after {last}",
+                sent.number
+            ));
+        }
+        sent.received.insert(receiver.peer.id);
+        reached.payloads.insert(payload);
+        Ok(())
+    }
+
+    /// A publisher is told who received its event.
+    fn judge(&self, payload: &str, delivered: &Delivered) -> Result<(), String> {
+        let sent = &self.sent[payload];
+        let told: BTreeSet<NodeId> = delivered.received.iter().copied().collect();
+        if let Some(node) = told.difference(&sent.received).next() {
+            return Err(format!("{node} is said to have received {payload}, and did not"));
+        }
+        if let Some(node) = delivered.unanswered.iter().find(|node| told.contains(node)) {
+            return Err(format!("{node} is said to have received {payload}, and not to"));
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, judged: Result<(), String>) {
+        if let Err(text) = judged {
+            self.objection.get_or_insert_with(|| Violation::new(CODE, None, text));
+        }
+    }
+}
+
+impl Asked {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Publish { .. } => "emitter.publish",
+            Self::Notify(_) => "emitter.notify",
+            Self::Flag(kind, _) => kind,
+            Self::Count(_) => "emitter.clear",
+        }
+    }
+}
+
+/// What a task asks for next.
+fn draw(dice: &mut Dice, event: &str, payload: String) -> (Request, Asked) {
+    let encodes = "text encodes";
+    match dice.between(0, 99) {
+        0..45 => {
+            let (request, ticket) = EVENTS.publish(event, &payload).expect(encodes).into_parts();
+            (request, Asked::Publish { payload, ticket })
+        }
+        45..58 => {
+            let (request, ticket) = EVENTS.notify(event, &payload).expect(encodes).into_parts();
+            (request, Asked::Notify(ticket))
+        }
+        58..80 => flag("emitter.subscribe", EVENTS.subscribe(event, &payload).expect(encodes)),
+        80..86 => flag("emitter.unsubscribe", EVENTS.unsubscribe(event)),
+        86..91 => {
+            let update = EVENTS.update_metadata(event, &payload, &String::new());
+            flag("emitter.update_metadata", update.expect(encodes))
+        }
+        91..98 => flag("emitter.has_subscribers", EVENTS.has_subscribers(event)),
+        _ => {
+            let (request, ticket) = EVENTS.clear().into_parts();
+            (request, Asked::Count(ticket))
+        }
+    }
+}
+
+fn flag(kind: &'static str, call: Call<bool>) -> (Request, Asked) {
+    let (request, ticket) = call.into_parts();
+    (request, Asked::Flag(kind, ticket))
+}
+
+fn client_of(node: NodeId) -> u64 {
+    FIRST_CLIENT + node.get()
+}
+
+const CODE: &str = "EM";
+/// The clients from this number on are the tasks, by their nodes.
+const FIRST_CLIENT: u64 = 1 << 32;
+const THOUGHT: u64 = 0;
+const FIRST_TOKEN: u64 = 1;
+const FIRST_THINK: u64 = 6_000_000;
+/// Sets the draw of a pause apart from that of an operation.
+const PAUSE: u64 = 1 << 40;

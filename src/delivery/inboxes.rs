@@ -1,0 +1,559 @@
+//! What this node is offered by others.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use super::parcel::Parcel;
+use crate::bytes::Bytes;
+use crate::config::Config;
+use crate::event::{Emission, Event};
+use crate::io::Output;
+use crate::raft::{Configuration, Raft};
+use crate::requests::Requests;
+use crate::state_machine::StateMachine;
+use crate::store::Name;
+use crate::types::{Identity, Index, Life, Peer, Sequence};
+
+/// How far this life of a node has come with what each of the others publishes.
+#[derive(Debug)]
+pub(crate) struct Inboxes {
+    boxes: BTreeMap<Peer, Inbox>,
+    /// Above the `as_of` of all that came from those who were forgotten.
+    forgotten: Index,
+    limit: u64,
+    delivered: u64,
+}
+
+/// How far this node has come with what one life of another publishes.
+#[derive(Debug)]
+struct Inbox {
+    life: Life,
+    /// Whatever was published as of less may be from before this life was forgotten.
+    since: Index,
+    /// The highest `as_of` there was.
+    as_of: Index,
+    /// The lowest number that is still offered, as far as is known.
+    lowest: Sequence,
+    /// The number whose turn it is. All from `lowest` on and below this were answered for.
+    next: Sequence,
+    /// Those of them that were not delivered.
+    declined: BTreeSet<Sequence>,
+    next_notification: Sequence,
+}
+
+/// What is to be done about an event that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Deliver,
+    /// It was answered for, or is not wanted.
+    Answer {
+        delivered: bool,
+    },
+    /// It comes too early, or nobody waits for an answer.
+    Ignore,
+}
+
+impl Inboxes {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            boxes: BTreeMap::new(),
+            forgotten: Index::ZERO,
+            limit: config.max_inflight_messages,
+            delivered: 0,
+        }
+    }
+
+    /// How many events of other nodes were handed to the application.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// A member sent this.
+    pub(crate) fn receive(
+        &mut self,
+        (from, parcel): (Identity, Parcel),
+        raft: &mut Raft,
+        state: &StateMachine,
+        requests: &mut Requests,
+    ) {
+        let me = raft.identity().peer;
+        let wanted = |emitter: &Name, event: &Bytes, as_of: Index| {
+            // One that has applied less than the publisher had cannot know better.
+            let subscribed = state.applied() < as_of
+                || state.store().subscribers(emitter, event).any(|peer| peer == me);
+            subscribed && !requests.is_closed(emitter)
+        };
+        match parcel {
+            Parcel::Publish { emitter, event, payload, sequence, lowest, as_of } => {
+                let wanted = wanted(&emitter, &event, as_of);
+                let numbers = (sequence, lowest);
+                match self.on_publish(from, numbers, as_of, wanted, raft.configuration()) {
+                    Verdict::Deliver => {
+                        self.deliver(raft, Emission { emitter, event, payload, from });
+                        let delivered = true;
+                        raft.answer_parcel(from, Parcel::PublishReply { sequence, delivered });
+                    }
+                    Verdict::Answer { delivered } => {
+                        raft.answer_parcel(from, Parcel::PublishReply { sequence, delivered });
+                    }
+                    Verdict::Ignore => {}
+                }
+            }
+            Parcel::PublishReply { sequence, delivered } => {
+                requests.on_publish_answered(from.peer, sequence, delivered);
+            }
+            Parcel::Notify { emitter, event, payload, number, as_of } => {
+                let wanted = wanted(&emitter, &event, as_of);
+                if self.on_notify(from, number, as_of, raft.configuration()) && wanted {
+                    self.deliver(raft, Emission { emitter, event, payload, from });
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, raft: &mut Raft, emission: Emission) {
+        self.delivered += 1;
+        raft.output(Output::Event(Event::Emitted(emission)));
+    }
+
+    fn on_publish(
+        &mut self,
+        from: Identity,
+        (sequence, lowest): (Sequence, Sequence),
+        as_of: Index,
+        wanted: bool,
+        members: &Configuration,
+    ) -> Verdict {
+        let limit = self.limit;
+        match self.of(from, lowest, as_of, members) {
+            Some(inbox) => inbox.on_publish(sequence, lowest, wanted, limit),
+            None => Verdict::Ignore,
+        }
+    }
+
+    /// Whether it is news.
+    fn on_notify(
+        &mut self,
+        from: Identity,
+        number: Sequence,
+        as_of: Index,
+        members: &Configuration,
+    ) -> bool {
+        let Some(inbox) = self.of(from, Sequence::new(0), as_of, members) else { return false };
+        let is_new = number >= inbox.next_notification;
+        if is_new {
+            inbox.next_notification = number.next();
+        }
+        is_new
+    }
+
+    /// The inbox for that life, unless what was published as of then may have come before.
+    fn of(
+        &mut self,
+        from: Identity,
+        first: Sequence,
+        as_of: Index,
+        members: &Configuration,
+    ) -> Option<&mut Inbox> {
+        let Identity { peer, life } = from;
+        if !self.boxes.contains_key(&peer) {
+            self.forget_strangers(members);
+        }
+        let since = self.forgotten;
+        let inbox = self.boxes.entry(peer).or_insert_with(|| Inbox::new(life, since, first));
+        if life > inbox.life {
+            // What is remembered of when holds for all lives: an earlier one may have known more.
+            *inbox = Inbox { as_of: inbox.as_of, ..Inbox::new(life, inbox.since, first) };
+        }
+        if life < inbox.life || as_of < inbox.since {
+            return None;
+        }
+        inbox.as_of = inbox.as_of.max(as_of);
+        Some(inbox)
+    }
+
+    /// Only members matter from now on.
+    fn forget_strangers(&mut self, members: &Configuration) {
+        let forgotten = &mut self.forgotten;
+        self.boxes.retain(|&peer, inbox| {
+            let is_member = members.contains(peer);
+            if !is_member {
+                *forgotten = inbox.as_of.next().max(*forgotten);
+            }
+            is_member
+        });
+    }
+}
+
+impl Inbox {
+    fn new(life: Life, since: Index, first: Sequence) -> Self {
+        Self {
+            life,
+            since,
+            as_of: Index::ZERO,
+            lowest: first,
+            next: first,
+            declined: BTreeSet::new(),
+            next_notification: Sequence::new(0),
+        }
+    }
+
+    fn on_publish(
+        &mut self,
+        sequence: Sequence,
+        lowest: Sequence,
+        wanted: bool,
+        limit: u64,
+    ) -> Verdict {
+        if lowest > self.lowest {
+            self.lowest = lowest;
+            self.next = self.next.max(lowest);
+            self.declined = self.declined.split_off(&lowest);
+        }
+        if sequence < self.lowest || sequence > self.next {
+            return Verdict::Ignore;
+        }
+        if sequence < self.next {
+            return Verdict::Answer { delivered: !self.declined.contains(&sequence) };
+        }
+        if wanted {
+            self.next = sequence.next();
+            return Verdict::Deliver;
+        }
+        // Its sender has not heard of those before, and sends this one again.
+        if self.declined.len() as u64 >= limit {
+            return Verdict::Ignore;
+        }
+        self.next = sequence.next();
+        self.declined.insert(sequence);
+        Verdict::Answer { delivered: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::super::links::{Links, Offer};
+    use super::*;
+    use crate::config::Birth;
+    use crate::types::{Incarnation, NodeId};
+
+    fn identity(id: u64, life: u32) -> Identity {
+        let peer = Peer { id: NodeId::new(id), incarnation: Incarnation::new(id) };
+        Identity { peer, life: Life::new(life) }
+    }
+
+    fn members(ids: &[u64]) -> Configuration {
+        Configuration::of_voters(ids.iter().map(|id| identity(*id, 1).peer))
+    }
+
+    fn config() -> Config {
+        let mut config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+        config.max_inflight_messages = 3;
+        config
+    }
+
+    fn publish(inboxes: &mut Inboxes, from: Identity, numbers: (u64, u64), as_of: u64) -> Verdict {
+        let numbers = (Sequence::new(numbers.0), Sequence::new(numbers.1));
+        inboxes.on_publish(from, numbers, Index::new(as_of), true, &members(&[1, 2, 3]))
+    }
+
+    const AGAIN: Verdict = Verdict::Answer { delivered: true };
+
+    #[test]
+    fn what_is_offered_is_delivered_in_turn() {
+        let mut inboxes = Inboxes::new(&config());
+        let sender = identity(2, 1);
+        #[rustfmt::skip]
+        let script = [
+            ((5, 4), Verdict::Ignore),  // It begins at the lowest offered, which is not there yet,
+            ((4, 4), Verdict::Deliver), // and now it is.
+            ((4, 4), AGAIN),            // The answer was lost.
+            ((6, 4), Verdict::Ignore),  // Too early.
+            ((5, 4), Verdict::Deliver),
+            ((8, 7), Verdict::Ignore),  // 6 was given up: it waits for 7.
+            ((6, 4), Verdict::Ignore),  // Nobody waits for it any more.
+            ((7, 7), Verdict::Deliver),
+            ((8, 9), Verdict::Ignore),  // No correct sender says so.
+            ((8, 8), Verdict::Ignore),  // 9 is said to be the lowest.
+            ((9, 8), Verdict::Deliver),
+        ];
+        for (numbers, verdict) in script {
+            assert_eq!(publish(&mut inboxes, sender, numbers, 9), verdict, "{numbers:?}");
+        }
+        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 9), Verdict::Deliver);
+    }
+
+    #[test]
+    fn each_life_of_a_sender_begins_anew_and_ends_the_one_before() {
+        let mut inboxes = Inboxes::new(&config());
+        let mut arrives = |life, number| publish(&mut inboxes, identity(2, life), (number, 0), 9);
+        assert_eq!(arrives(1, 0), Verdict::Deliver);
+        assert_eq!(arrives(2, 0), Verdict::Deliver);
+        assert_eq!(arrives(1, 1), Verdict::Ignore);
+        assert_eq!(arrives(2, 0), AGAIN);
+    }
+
+    #[test]
+    fn what_was_not_wanted_is_answered_so_again_and_bounded() {
+        let mut inboxes = Inboxes::new(&config());
+        let mut arrives = |number, lowest, wanted| {
+            let numbers = (Sequence::new(number), Sequence::new(lowest));
+            inboxes.on_publish(identity(2, 1), numbers, Index::new(9), wanted, &members(&[1, 2]))
+        };
+        let declined = Verdict::Answer { delivered: false };
+        for number in 0..3 {
+            assert_eq!(arrives(number, 0, false), declined);
+        }
+        assert_eq!(arrives(3, 0, false), Verdict::Ignore, "the sender heard of none before");
+        assert_eq!(arrives(1, 0, true), declined, "wanted by now, and answered for");
+        assert_eq!(arrives(3, 2, false), declined);
+        assert_eq!(arrives(1, 0, true), Verdict::Ignore);
+        assert_eq!(arrives(4, 3, true), Verdict::Deliver);
+        assert_eq!(arrives(3, 3, true), declined);
+    }
+
+    #[test]
+    fn what_is_notified_only_gets_later() {
+        let mut inboxes = Inboxes::new(&config());
+        let mut arrives = |number| {
+            let (number, as_of) = (Sequence::new(number), Index::new(9));
+            inboxes.on_notify(identity(2, 1), number, as_of, &members(&[1, 2]))
+        };
+        let news = [3, 3, 2, 5, 4, 6].map(&mut arrives);
+        assert_eq!(news, [true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_member_that_returns_is_not_believed_what_it_said_before() {
+        let mut inboxes = Inboxes::new(&config());
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), Verdict::Deliver);
+        // n2 is removed, which only matters once another is heard from.
+        let numbers = (Sequence::new(0), Sequence::new(0));
+        let others = members(&[1, 3]);
+        let verdict = inboxes.on_publish(identity(3, 1), numbers, Index::new(4), true, &others);
+        assert_eq!(verdict, Verdict::Ignore, "it may be as old as what was forgotten");
+        for as_of in [4, 9] {
+            assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), as_of), Verdict::Ignore);
+        }
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 0), 10), Verdict::Ignore);
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), Verdict::Ignore);
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 1), 10), Verdict::Deliver);
+        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 10), Verdict::Deliver);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Offer,
+        /// Retry, or give up, one of those that wait.
+        Repeat(usize),
+        GiveUp(usize),
+        /// One of those on their way arrives, and may be on its way still.
+        Arrive(usize, bool),
+        Lose(usize),
+        /// The receiver subscribes, or ceases to.
+        Want(bool),
+        RestartReceiver,
+        RestartSender,
+        /// The sender is removed, another is heard from, and the sender is taken in again.
+        Return,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            6 => Just(Act::Offer),
+            3 => any::<usize>().prop_map(Act::Repeat),
+            1 => any::<usize>().prop_map(Act::GiveUp),
+            12 => (any::<usize>(), any::<bool>()).prop_map(|(at, copy)| Act::Arrive(at, copy)),
+            2 => any::<usize>().prop_map(Act::Lose),
+            1 => any::<bool>().prop_map(Act::Want),
+            1 => Just(Act::RestartReceiver),
+            1 => Just(Act::RestartSender),
+            1 => Just(Act::Return),
+        ]
+    }
+
+    /// Two nodes and what is on its way between them. Events are counted: the payload is the number.
+    struct Pair {
+        links: Links<u64>,
+        inboxes: Inboxes,
+        /// The lives of sender and receiver.
+        lives: (u32, u32),
+        /// From which life to which, and what.
+        on_its_way: Vec<((u32, u32), Parcel)>,
+        waiting: BTreeMap<Sequence, u64>,
+        wanted: bool,
+        offered: u64,
+        applied: u64,
+        /// By the receiver's present life, and by any.
+        delivered: Vec<u64>,
+        ever: BTreeSet<u64>,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            Self {
+                links: Links::new(&config()),
+                inboxes: Inboxes::new(&config()),
+                lives: (1, 1),
+                on_its_way: Vec::new(),
+                waiting: BTreeMap::new(),
+                wanted: true,
+                offered: 0,
+                applied: 5,
+                delivered: Vec::new(),
+                ever: BTreeSet::new(),
+            }
+        }
+
+        fn receiver(&self) -> Peer {
+            identity(1, self.lives.1).peer
+        }
+
+        fn act(&mut self, act: &Act) {
+            let chosen = |at: usize, len: usize| (len > 0).then(|| at % len);
+            match act {
+                Act::Offer => self.offer(),
+                Act::Repeat(at) | Act::GiveUp(at) => {
+                    let Some(at) = chosen(*at, self.waiting.len()) else { return };
+                    let sequence = *self.waiting.keys().nth(at).expect("there are more");
+                    if matches!(act, Act::Repeat(_)) {
+                        self.links.repeat(self.receiver(), sequence);
+                    } else {
+                        self.waiting.remove(&sequence);
+                        self.links.withdraw(self.receiver(), sequence);
+                    }
+                }
+                Act::Arrive(at, copy) => {
+                    let Some(at) = chosen(*at, self.on_its_way.len()) else { return };
+                    let (lives, parcel) = self.on_its_way[at].clone();
+                    if !copy {
+                        self.on_its_way.remove(at);
+                    }
+                    self.arrive(lives, parcel);
+                }
+                Act::Lose(at) => {
+                    if let Some(at) = chosen(*at, self.on_its_way.len()) {
+                        self.on_its_way.remove(at);
+                    }
+                }
+                Act::Want(wanted) => self.wanted = *wanted,
+                Act::RestartReceiver => {
+                    self.lives.1 += 1;
+                    self.inboxes = Inboxes::new(&config());
+                    self.delivered.clear();
+                    self.links.on_peer_started(self.receiver(), 0);
+                }
+                Act::RestartSender => {
+                    self.lives.0 += 1;
+                    self.links = Links::new(&config());
+                    self.waiting.clear();
+                }
+                Act::Return => {
+                    self.inboxes.forget_strangers(&members(&[1]));
+                    self.applied += 1;
+                }
+            }
+            let lives = self.lives;
+            let due = self.links.take_due().into_iter().map(|(_, parcel)| (lives, parcel));
+            self.on_its_way.extend(due);
+        }
+
+        fn offer(&mut self) {
+            self.offered += 1;
+            self.applied += self.offered % 2;
+            let offer = Offer {
+                emitter: Name::new("e").expect("short"),
+                event: Bytes::default(),
+                payload: self.offered.to_be_bytes().as_slice().into(),
+                as_of: Index::new(self.applied),
+            };
+            let sequence = self.links.offer(self.receiver(), self.offered, offer);
+            self.waiting.insert(sequence, self.offered);
+        }
+
+        fn arrive(&mut self, (from, to): (u32, u32), parcel: Parcel) {
+            match parcel {
+                // The door knows for whom it is.
+                Parcel::Publish { payload, sequence, lowest, as_of, .. } if to == self.lives.1 => {
+                    let event = u64::from_be_bytes((*payload).try_into().expect("a number"));
+                    let sender = identity(2, from);
+                    let (numbers, members) = ((sequence, lowest), members(&[1, 2]));
+                    let verdict =
+                        self.inboxes.on_publish(sender, numbers, as_of, self.wanted, &members);
+                    let delivered = match verdict {
+                        Verdict::Deliver => {
+                            self.deliver(event);
+                            true
+                        }
+                        Verdict::Answer { delivered } => {
+                            assert_eq!(delivered, self.delivered.contains(&event), "{event}");
+                            delivered
+                        }
+                        Verdict::Ignore => return,
+                    };
+                    let reply = Parcel::PublishReply { sequence, delivered };
+                    self.on_its_way.push(((from, to), reply));
+                }
+                Parcel::PublishReply { sequence, delivered } if from == self.lives.0 => {
+                    let by = self.links.withdraw(self.receiver(), sequence);
+                    assert_eq!(by, self.waiting.remove(&sequence));
+                    if let (Some(event), true) = (by, delivered) {
+                        assert!(self.ever.contains(&event), "{event} was never delivered");
+                    }
+                }
+                Parcel::Publish { .. } | Parcel::PublishReply { .. } | Parcel::Notify { .. } => {}
+            }
+        }
+
+        fn deliver(&mut self, event: u64) {
+            assert!(self.delivered.last().is_none_or(|last| *last < event), "{event} is late");
+            self.delivered.push(event);
+            self.ever.insert(event);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+
+        #[test]
+        fn each_event_is_delivered_at_most_once_in_order_and_before_its_answer(
+            acts in prop::collection::vec(act(), 0..120),
+        ) {
+            let mut pair = Pair::new();
+            for act in &acts {
+                pair.act(act);
+            }
+            // From here on nothing is lost or forgotten: all that is offered is answered.
+            pair.act(&Act::RestartReceiver);
+            for _ in 0..=pair.waiting.len() {
+                for at in 0..pair.waiting.len() {
+                    pair.act(&Act::Repeat(at));
+                }
+                while !pair.on_its_way.is_empty() {
+                    pair.act(&Act::Arrive(0, false));
+                }
+            }
+            prop_assert_eq!((pair.links.len(), pair.waiting), (0, BTreeMap::new()));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_by_the_members() {
+        let mut inboxes = Inboxes::new(&config());
+        for id in 2..50 {
+            let numbers = (Sequence::new(0), Sequence::new(0));
+            let (as_of, present) = (Index::new(100 + id), members(&[1, id - 1, id]));
+            let verdict = inboxes.on_publish(identity(id, 1), numbers, as_of, true, &present);
+            assert_eq!(verdict, Verdict::Deliver);
+            assert!(inboxes.boxes.len() <= 2);
+        }
+        assert_eq!(
+            inboxes.boxes.keys().map(|peer| peer.id.get()).collect::<Vec<_>>(),
+            vec![48, 49]
+        );
+    }
+}
