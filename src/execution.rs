@@ -277,3 +277,123 @@ fn may_end(store: &Store, map: &Name, operation: Index, outcome: &RemoteOutcome)
         RemoteOutcome::Failed(_) => true,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::config::{Birth, RemoteQueueLimits, SessionLimits};
+    use crate::remote_call::RemoteCall;
+    use crate::store::{CollectionCommand, Operation, RemoteCommand, RemoteOperation, StoreError};
+    use crate::types::{Identity, Incarnation, Life, NodeId, Peer, Sequence, SessionId, Ticks};
+
+    fn config() -> Config {
+        let mut config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+        config.remote_retry = Ticks::new(3);
+        config
+    }
+
+    /// The leader of a group of one.
+    fn leader() -> Raft {
+        let mut raft = Raft::new(config());
+        for now in 0..100 {
+            raft.tick(now);
+            while let Some(write) = raft.flush() {
+                raft.on_persisted(write.id());
+            }
+        }
+        assert!(raft.leads().is_some());
+        raft
+    }
+
+    /// A state in which a map has one operation in its queue.
+    fn queued() -> Store {
+        let mut store = Store::new();
+        store.found(SessionLimits::default(), RemoteQueueLimits::default());
+        let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) };
+        let owner = Identity { peer, life: Life::FIRST };
+        store.apply(Index::new(3), Command::OpenSession { owner });
+        let command = RemoteCommand::Run { operation: RemoteOperation::Clear, events: false };
+        let name = Name::new("m").expect("short");
+        let command = CollectionCommand::RemoteMap(command);
+        let operation = Operation::Collection { name, command };
+        let (session, sequence) = (SessionId::new(Index::new(3)), Sequence::new(1));
+        let command = Command::Execute { session, sequence, answered_below: sequence, operation };
+        store.apply(Index::new(4), command);
+        store
+    }
+
+    struct Driver {
+        execution: Execution,
+        raft: Raft,
+        store: Store,
+        calls: Calls,
+    }
+
+    impl Driver {
+        fn new() -> Self {
+            let (execution, raft) = (Execution::new(&config()), leader());
+            Self { execution, raft, store: queued(), calls: Calls::default() }
+        }
+
+        fn advance(&mut self, now: u64, may: bool) -> Vec<Output> {
+            let state = (&self.store, Index::new(4));
+            self.execution.advance(&mut self.raft, state, &mut self.calls, (now, may));
+            self.execution.take_outputs()
+        }
+
+        fn result(&mut self, call: RemoteCallId, result: RemoteResult, now: u64) -> Vec<Output> {
+            self.execution.on_result(call, result, (&self.raft, &self.store), now);
+            self.execution.take_outputs()
+        }
+    }
+
+    fn only(outputs: &[Output]) -> &RemoteCall {
+        match outputs {
+            [Output::Remote(call)] => call,
+            outputs => panic!("{outputs:?}"),
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_halted_makes_no_calls_and_forgets_those_it_made() {
+        let mut driver = Driver::new();
+        assert_eq!(driver.advance(0, false), []);
+        let first = only(&driver.advance(1, true)).id;
+        assert_eq!((driver.advance(2, true), driver.execution.len()), (vec![], 1));
+        assert_eq!((driver.advance(3, false), driver.execution.len()), (vec![], 0));
+        let ended = RemoteResult::Ended(RemoteOutcome::Done(RemoteAnswer::Count(1)));
+        let ignored = Output::Event(Event::RemoteResultIgnored { call: first });
+        assert_eq!(driver.result(first, ended, 4), [ignored]);
+        assert_ne!(only(&driver.advance(5, true)).id, first);
+    }
+
+    #[test]
+    fn an_outcome_is_proposed_once() {
+        let mut driver = Driver::new();
+        let call = only(&driver.advance(0, true)).id;
+        let last = driver.raft.last().index;
+        let failed = RemoteResult::Ended(RemoteOutcome::Failed(StoreError::new("full")));
+        assert_eq!(driver.result(call, failed, 1), []);
+        assert_eq!(driver.execution.next_alarm(), 1);
+        for now in 1..20 {
+            assert_eq!(driver.advance(now, true), []);
+            assert_eq!(driver.raft.last().index, last.next());
+        }
+        assert_eq!(driver.execution.next_alarm(), u64::MAX, "it waits to be applied");
+    }
+
+    #[test]
+    fn an_operation_that_has_ended_is_not_called_for_again() {
+        let mut driver = Driver::new();
+        let call = only(&driver.advance(0, true)).id;
+        assert_eq!(driver.result(call, RemoteResult::Unanswered, 1), []);
+        assert_eq!(driver.execution.next_alarm(), 4);
+        let (name, operation) = (Name::new("m").expect("short"), Index::new(4));
+        let outcome = RemoteOutcome::Done(RemoteAnswer::Count(1));
+        driver.store.apply(Index::new(5), Command::EndRemote { name, operation, outcome });
+        assert_eq!(driver.advance(9, true), []);
+        assert_eq!(driver.execution.next_alarm(), u64::MAX);
+    }
+}

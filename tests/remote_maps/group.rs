@@ -40,7 +40,7 @@ struct Machine {
 /// A call that was asked for.
 pub(crate) struct Asked<R> {
     pub(crate) id: RequestId,
-    ticket: Ticket<R>,
+    pub(crate) ticket: Ticket<R>,
 }
 
 impl Group {

@@ -7,9 +7,9 @@ mod store;
 use std::collections::BTreeMap;
 
 use hamok::{
-    Collection, Event, Failure, Fence, FenceRefusal, Index, Map, NodeId, NotExecuted, Refusal,
-    RemoteAnswer, RemoteCall, RemoteCallId, RemoteMap, RemoteMapEvent, RemoteOutcome, RemoteResult,
-    RemoteWork, Role, Sequence, StoreError, Ticks, Unknown, transfer_leadership,
+    Collection, Event, Failure, Fence, FenceRefusal, Index, Map, NodeId, NotExecuted, Redeemed,
+    Refusal, RemoteAnswer, RemoteCall, RemoteCallId, RemoteMap, RemoteMapEvent, RemoteOutcome,
+    RemoteResult, RemoteWork, Role, Sequence, StoreError, Ticks, Unknown, transfer_leadership,
 };
 
 use group::{Group, Text};
@@ -491,6 +491,33 @@ fn deletions_carry_values_only_to_be_told() {
         assert_eq!(gone, Ok(vec![text("b"), text("c")]));
         assert_eq!(group.told(0).len(), told, "{:?}", group.told(0));
     }
+}
+
+#[test]
+fn a_bulk_call_over_the_limits_is_several_operations() {
+    let mut group = Group::new(1, |config| {
+        (config.max_keys, config.max_entry_bytes) = (2, 300);
+    });
+    let pairs = ["a", "b", "c", "d", "e"].map(|key| (text(key), text("1")));
+    assert_eq!(group.get(0, USERS.set_all(pairs.clone()).unwrap()), Ok(vec![]));
+    assert_eq!(group.store.executed.len(), 3);
+    let keys = pairs.clone().map(|(key, _)| key);
+    let removed = group.get(0, USERS.remove_all(&keys).unwrap());
+    assert_eq!(removed, Ok(pairs.clone().into()));
+
+    // What one of them answers is too large to be carried.
+    group.get(0, USERS.set_all(pairs).unwrap()).expect("there is room");
+    group.store.put("users", "c", &"x".repeat(1000));
+    let asked = group.ask(0, USERS.remove_all(&keys).unwrap());
+    group.run(20);
+    let because = Box::new(Failure::Unknown(Unknown::ResultForgotten));
+    let partial = Failure::Partial { next: 2, because };
+    assert_eq!(group.redeem(&asked), Some(Err(partial)));
+    let reply = group.reply(asked.id).expect("it was answered").clone();
+    let redeemed = asked.ticket.redeem_partial(reply).expect("some were removed");
+    let Redeemed::Partial { results, .. } = redeemed else { panic!("{redeemed:?}") };
+    assert_eq!(results, [(text("a"), text("1")), (text("b"), text("1"))]);
+    assert_eq!(group.store.text("users"), "e=1");
 }
 
 // --- reads ----------------------------------------------------------------------------------------
