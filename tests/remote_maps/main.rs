@@ -1,7 +1,9 @@
 //! Remote maps through the public API: who calls the outside store when, and what becomes of it.
 
+mod damage;
 mod group;
 mod schedules;
+#[path = "../support/store.rs"]
 mod store;
 
 use std::collections::BTreeMap;

@@ -10,8 +10,8 @@ use hamok::{
 /// The entries of every map, and the rows beside them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
-    maps: BTreeMap<String, BTreeMap<Bytes, Bytes>>,
-    rows: BTreeMap<String, FenceRow>,
+    pub(crate) maps: BTreeMap<String, BTreeMap<Bytes, Bytes>>,
+    pub(crate) rows: BTreeMap<String, FenceRow>,
     /// How often each operation was executed, not repeated.
     pub(crate) executed: BTreeMap<Index, u64>,
     /// Why operations are refused for good, if they are.
@@ -47,18 +47,6 @@ impl Store {
             }
             other => panic!("unknown work {other:?}"),
         }
-    }
-
-    /// Puts an entry in behind the group's back.
-    pub(crate) fn put(&mut self, map: &str, key: &str, value: &str) {
-        let entry = (key.as_bytes().into(), value.as_bytes().into());
-        self.maps.entry(map.to_owned()).or_default().extend([entry]);
-    }
-
-    /// Gives the row of a map to another group.
-    pub(crate) fn give_away(&mut self, map: &str) {
-        let row = self.rows.get_mut(map).expect("the map has a row");
-        row.group = hamok::GroupId::new(row.group.get() ^ 1);
     }
 
     /// All entries of a map, as text.
