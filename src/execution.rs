@@ -13,7 +13,7 @@
 //! repetition by its [`Fence`]. A leader that is deposed forgets its calls. They may still take effect
 //! until the next leader's first call reaches the store, and none after that.
 //!
-//! All of it goes on when the leader has closed the map: the operations are the group's.
+//! All of it goes on when the leader has closed the map or was stopped: the operations are the group's.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;

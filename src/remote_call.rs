@@ -56,7 +56,9 @@ pub enum RemoteResult {
     Ended(RemoteOutcome),
     /// What was read.
     Read {
-        /// The row's `last`; [`Index::ZERO`] if there is no row.
+        /// The row's `last` at the moment of the read; [`Index::ZERO`] if there is no row. A linearizable
+        /// read is made again if that is behind what the group knows to have been executed: it went to a
+        /// copy of the store, or the store was restored from one.
         last: Index,
         /// What was read, or why it cannot be.
         outcome: RemoteOutcome,
