@@ -12,7 +12,9 @@ use hamok::{
 
 use crate::draw::Stream;
 use crate::emitters::EmitterTasks;
+use crate::exports::Exports;
 use crate::history::{CallId, CallOutcome, History};
+use crate::mirror::Mirrors;
 use crate::observation::Violation;
 use crate::operations::{Drawing, Drawn, Known, near};
 use crate::tally::Tally;
@@ -27,6 +29,8 @@ pub struct Clients {
     tally: Tally,
     objection: Option<Violation>,
     emitters: EmitterTasks,
+    mirrors: Mirrors,
+    exports: Exports,
 }
 
 #[derive(Debug)]
@@ -269,11 +273,15 @@ impl Workload for Clients {
             context.timer(number, THOUGHT, first);
         }
         self.emitters.on_start(context);
+        context.timer(OBSERVER, THOUGHT, COMPARISON);
     }
 
     fn on_reply(&mut self, context: &mut Context<'_>, client: u64, token: u64, reply: Reply) {
         if let Some(node) = EmitterTasks::node_of(client) {
             return self.emitters.on_reply(context, (node, token), reply, &mut self.tally);
+        }
+        if client == OBSERVER {
+            return self.exports.on_reply(context, OBSERVER, token, reply, &mut self.tally);
         }
         match &self.client(client).activity {
             Activity::Opening(waited, _) if *waited == token => {
@@ -287,6 +295,11 @@ impl Workload for Clients {
     fn on_timer(&mut self, context: &mut Context<'_>, client: u64, token: u64) {
         if let Some(node) = EmitterTasks::node_of(client) {
             return self.emitters.on_timer(context, (node, token), &mut self.tally);
+        }
+        if client == OBSERVER {
+            self.mirrors.compare(context);
+            self.exports.take(context, OBSERVER, &mut self.tally);
+            return context.timer(OBSERVER, THOUGHT, COMPARISON);
         }
         match (&self.client(client).activity, token) {
             (Activity::Idle, THOUGHT) => self.begin(context, client),
@@ -304,6 +317,7 @@ impl Workload for Clients {
 
     fn on_event(&mut self, context: &mut Context<'_>, node: NodeId, event: &Event) {
         self.emitters.on_event(context, node, event);
+        self.mirrors.on_event(context, node, event);
     }
 
     fn operations(&self) -> u64 {
@@ -323,6 +337,9 @@ impl Workload for Clients {
             self.give_up(context, number);
         }
         self.objection.take().map_or(Ok(()), Err)?;
+        self.mirrors.compare(context);
+        self.mirrors.verdict()?;
+        self.exports.verdict()?;
         self.emitters.on_end(context)
     }
 }
@@ -401,6 +418,9 @@ impl UnderWay {
     }
 }
 
+/// No client, but whoever compares what nodes hold with what they told, so often.
+const OBSERVER: u64 = 0;
+const COMPARISON: u64 = 3_100_000;
 /// Tokens of timers that belong to no request.
 const THOUGHT: u64 = 0;
 const RETRY: u64 = 1;

@@ -86,6 +86,7 @@ pub enum Stream {
     Think = 63,
     Attempt = 64,
     Emit = 65,
+    Export = 66,
     Phases = 70,
     Upgrade = 71,
     Embedder = 80,

@@ -11,6 +11,7 @@ use crate::guard::guard;
 use crate::observation::{ClusterSeen, NodeSeen, Violation};
 use crate::plan::Past;
 use crate::queue::Happening;
+use crate::remote_store::RemoteStore;
 use crate::settings::Fault;
 use crate::world::World;
 
@@ -118,6 +119,8 @@ impl World {
         };
         if !self.seen.values().any(is_left) {
             self.checkers.iter_mut().for_each(|checker| checker.on_loss());
+            // Another group has another store: the old one's would have to be adopted.
+            self.remote_store = RemoteStore::default();
         }
         true
     }

@@ -93,6 +93,7 @@ pub struct Knobs {
     pub max_reply_bytes: u64,
     pub session_lifetime_entries: u64,
     pub demote_after: Option<u64>,
+    pub report_differences: bool,
 }
 
 /// What the clients do.
@@ -299,6 +300,7 @@ impl Knobs {
             max_reply_bytes: defaults.sessions.max_reply_bytes,
             session_lifetime_entries: defaults.sessions.lifetime_entries,
             demote_after: None,
+            report_differences: true,
         }
     }
 
@@ -335,6 +337,7 @@ impl Knobs {
                 &[60, 300, 2_000],
             ),
             demote_after: None,
+            report_differences: true,
             election_timeout,
             heartbeat_interval: dice.between(1, (election_timeout / 3).max(1)),
             request_timeout: election_timeout * dice.between(2, 8),
@@ -350,6 +353,7 @@ impl Knobs {
             trailing_log_bytes: *dice.pick(&[0, 0, 1_000, self.trailing_log_bytes]),
             snapshot_part_bytes: *dice.pick(&[64, 64, 300, 2_000, self.snapshot_part_bytes]),
             demote_after: dice.chance(250_000).then(|| self.election_timeout * dice.between(3, 10)),
+            report_differences: dice.chance(700_000),
             ..self
         }
     }
@@ -372,6 +376,7 @@ impl Knobs {
         config.trailing_log_bytes = self.trailing_log_bytes;
         config.snapshot_part_bytes = self.snapshot_part_bytes;
         config.demote_after = self.demote_after.map(Ticks::new);
+        config.report_differences = self.report_differences;
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
         config.sessions.max_reply_bytes = self.max_reply_bytes;

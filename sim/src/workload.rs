@@ -188,6 +188,12 @@ impl<'a> Context<'a> {
         self.world.lose(&ids, within)
     }
 
+    /// How often a node has started. A start that crashes before its first write is durable is not
+    /// counted as a life of its own.
+    pub(crate) fn starts(&self, id: NodeId) -> u64 {
+        self.world.hosts.get(&id).map_or(0, |host| host.starts)
+    }
+
     pub(crate) fn dice(&self, stream: Stream, a: u64, b: u64) -> crate::draw::Dice {
         self.world.draws.dice(stream, a, b)
     }

@@ -88,6 +88,21 @@ impl Change {
         self.name.as_str()
     }
 
+    /// Of a change in a remote map, or of one that came to nothing: the operation, by the index of its
+    /// entry.
+    #[must_use]
+    pub fn operation(&self) -> Option<Index> {
+        match &self.kind {
+            ChangeKind::RemoteMap { operation, .. }
+            | ChangeKind::RemoteFailed { operation, .. } => Some(*operation),
+            ChangeKind::Map(_)
+            | ChangeKind::Queue(_)
+            | ChangeKind::Record(_)
+            | ChangeKind::Emitter(_)
+            | ChangeKind::Dropped(_) => None,
+        }
+    }
+
     /// The kind of the collection that changed.
     #[must_use]
     pub fn kind(&self) -> CollectionKind {

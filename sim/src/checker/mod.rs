@@ -13,7 +13,8 @@
 //! | BM | `bounds` | ST | `stability` |
 //! | SE | `snapshot_equality` | CF | `configurations` |
 //! | NP | `no_panic` | DT | `determinism` |
-//! | QL | `quorum_lost` | | |
+//! | QL | `quorum_lost` | RM | `remote_calls` |
+//! | QO | `queue_order` | | |
 //!
 //! A checker sees only what an embedder could see, by the crate's public interface, and shares
 //! nothing with the others: one that is wrong does not blind the rest. Each costs little per step,
@@ -37,7 +38,9 @@ mod liveness;
 mod log_matching;
 mod monotonicity;
 mod no_panic;
+mod queue_order;
 mod quorum_lost;
+mod remote_calls;
 mod snapshot_equality;
 mod stability;
 mod state_machine_safety;
@@ -78,6 +81,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(linearizable::Linearizable::default()),
         Box::new(liveness::Liveness),
         Box::new(quorum_lost::QuorumLost::default()),
+        Box::new(remote_calls::RemoteCalls::default()),
+        Box::new(queue_order::QueueOrder::default()),
         Box::new(stability::Stability),
         Box::new(bounds::Bounds),
     ]
