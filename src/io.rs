@@ -31,7 +31,8 @@ pub enum Input {
     PersistFailed(WriteId),
     /// The application asks for something. The id must not belong to a request still pending.
     Request(RequestId, Request),
-    /// This came of a call on an outside store. Each call is answered for once.
+    /// This came of a call on an outside store. Each call is answered for once, to the life of the node that
+    /// made it; another life numbers its calls anew.
     Remote(RemoteCallId, RemoteResult),
 }
 
