@@ -39,7 +39,9 @@ pub struct Config {
     pub max_inflight_bytes: u64,
     /// The most messages with entries on their way to one follower. Default 64.
     pub max_inflight_messages: u64,
-    /// The most bytes one command may have. At most 16 MiB; default 1 MiB.
+    /// The most bytes one command may have. At most 16 MiB; default 1 MiB. What an outside store answers
+    /// is a command, too: one that is larger is not carried
+    /// ([`RemoteAnswer::TooLarge`](crate::RemoteAnswer::TooLarge)).
     pub max_entry_bytes: u64,
     /// The most bytes a leader holds in entries that are not committed, or that its own disk has not
     /// confirmed. Default 4 MiB.
@@ -87,8 +89,9 @@ pub struct Config {
     pub sessions: SessionLimits,
     /// Limits on the queue of each remote map, fixed when the group is founded.
     pub remote_queue: RemoteQueueLimits,
-    /// How long a leader waits before it makes a call on an outside store again that was not answered or
-    /// was turned away; twice as long after each further one. Default 2.
+    /// How long a node waits before it makes a call on an outside store again that was not answered or was
+    /// turned away; twice as long after each further one. Also how long a leader waits before it proposes
+    /// an outcome again for which there was no room. Default 2.
     pub remote_retry: Ticks,
     /// The longest it waits between two such calls. Default 100.
     pub max_remote_retry: Ticks,

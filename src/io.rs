@@ -31,7 +31,8 @@ pub enum Input {
     PersistFailed(WriteId),
     /// The application asks for something. The id must not belong to a request still pending.
     Request(RequestId, Request),
-    /// This came of a call on an outside store. Each call is answered for once.
+    /// This came of a call on an outside store. Each call is answered for once, to the life of the node that
+    /// made it; another life numbers its calls anew.
     Remote(RemoteCallId, RemoteResult),
 }
 
@@ -140,6 +141,13 @@ impl Upkeep {
             Self::Change(changes) => changes.iter().map(MemberChange::size).sum(),
             Self::Join { .. } | Self::Leave | Self::Transfer(_) => 0,
         }
+    }
+}
+
+impl RemoteRead {
+    /// How many bytes it holds beside itself.
+    pub(crate) fn size(&self) -> u64 {
+        self.map.len_u64() + self.query.as_ref().map_or(0, RemoteQuery::size)
     }
 }
 
@@ -306,7 +314,8 @@ pub enum NotExecuted {
         /// How many one command may have.
         limit: u64,
     },
-    /// The outside store did not answer this node's read in time.
+    /// The outside store did not answer this node's read in time, or did not execute in time what the read
+    /// has to wait for.
     StoreSilent,
     /// The command is larger than one log entry may be.
     TooLarge {
@@ -326,7 +335,9 @@ pub enum Unknown {
     /// The group does not know the session: it never did, or has dropped it.
     SessionExpired,
     /// The result is no longer kept: the command was executed before, or its number lies below what the
-    /// session was told nobody waits for.
+    /// session was told nobody waits for. Or it was executed by an outside store, and its result is
+    /// larger than an entry of the log may be
+    /// ([`RemoteAnswer::TooLarge`](crate::RemoteAnswer::TooLarge)).
     ResultForgotten,
     /// The collection was closed on this node while a copy of it was on its way.
     Closed,

@@ -10,6 +10,7 @@ mod codec;
 mod config;
 mod delivery;
 mod event;
+mod execution;
 mod frame;
 mod handle;
 mod io;
@@ -31,11 +32,11 @@ pub use config::{
 };
 pub use event::{DropReason, Emission, Event, Impossible, Role, VoteRefusal};
 pub use handle::{
-    Call, Codec, Collection, Delivered, Emitted, Emitter, EmitterEvent, EmitterView, EncodeError,
-    Export, Failure, Field, Fields, ImportError, InstanceError, Map, MapEvent, MapView, Postcard,
-    Queue, QueueEvent, QueueView, Record, RecordEvent, RecordView, Redeemed, Ticket, ValueError,
-    ViewError, change_members, join, leave, open_session, ready, stop, submit, sync,
-    transfer_leadership,
+    Call, Codec, Collection, Cursor, Delivered, Emitted, Emitter, EmitterEvent, EmitterView,
+    EncodeError, Export, Failure, Field, Fields, Held, ImportError, InstanceError, Map, MapEvent,
+    MapView, Page, Postcard, Queue, QueueEvent, QueueView, Record, RecordEvent, RecordView,
+    Redeemed, RemoteMap, RemoteMapEvent, RemoteMapView, Ticket, ValueError, ViewError,
+    change_members, join, leave, open_session, ready, stop, submit, sync, transfer_leadership,
 };
 pub use io::{Input, NotExecuted, Outcome, Output, Refusal, Reply, Request, Unknown};
 pub use node::Node;

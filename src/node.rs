@@ -5,17 +5,20 @@ use alloc::vec::Vec;
 
 use crate::config::{Config, ConfigError};
 use crate::delivery::Inboxes;
+use crate::execution::Execution;
 use crate::handle::{
     Collection, Emitter, EmitterView, Map, MapView, Queue, QueueView, Record, RecordView,
+    RemoteMap, RemoteMapView,
 };
 use crate::io::{Input, Output};
 use crate::raft::Raft;
+use crate::remote_call::{Calls, RemoteResult};
 use crate::requests::Requests;
 use crate::state_machine::StateMachine;
 use crate::status::{CollectionStatus, Counters, Load, Status};
 use crate::store::{CollectionKind, CollectionRef};
 use crate::stored::{RestoreError, Stored};
-use crate::types::{Peer, Ticks};
+use crate::types::{Peer, RemoteCallId, Ticks};
 
 /// One member of a group: a synchronous state machine without clock, socket, file or thread.
 ///
@@ -26,6 +29,8 @@ pub struct Node {
     raft: Raft,
     requests: Requests,
     state: StateMachine,
+    execution: Execution,
+    calls: Calls,
     inboxes: Inboxes,
     now: u64,
     /// Ticks that were fed and have not passed yet.
@@ -91,6 +96,8 @@ impl Node {
         Self {
             requests: Requests::new(config, raft.identity()),
             state: StateMachine::new(config),
+            execution: Execution::new(config),
+            calls: Calls::default(),
             inboxes: Inboxes::new(config),
             raft,
             now: 0,
@@ -114,7 +121,7 @@ impl Node {
             Input::Receive(envelope) => self.raft.receive(envelope),
             Input::Persisted(id) => self.raft.on_persisted(id),
             Input::PersistFailed(id) => self.raft.on_persist_failed(id),
-            Input::Remote(id, result) => todo!("{id} {result}"),
+            Input::Remote(call, result) => self.on_remote_result(call, result),
             Input::Request(id, request) => {
                 let halted = self.state.is_halted();
                 let store = self.state.store();
@@ -167,6 +174,13 @@ impl Node {
     #[must_use]
     pub fn map<K, V, C>(&self, map: &Map<K, V, C>) -> MapView<'_, K, V, C> {
         MapView::new(self.state.store().collection(map.name()))
+    }
+
+    /// How far the operations of a remote map have come, by what this node has applied. Its entries are
+    /// in the outside store.
+    #[must_use]
+    pub fn remote_map<K, V, C>(&self, map: &RemoteMap<K, V, C>) -> RemoteMapView {
+        RemoteMapView::new(self.state.store().collection(map.name()))
     }
 
     /// What this node has applied of a queue: a local read, which may lag behind the group.
@@ -236,9 +250,18 @@ impl Node {
         {
             return 0;
         }
-        match self.raft.next_tick().min(self.requests.next_alarm()) {
+        let alarm = self.requests.next_alarm().min(self.execution.next_alarm());
+        match self.raft.next_tick().min(alarm) {
             u64::MAX => u64::MAX,
             next => next.saturating_sub(self.now).max(1),
+        }
+    }
+
+    fn on_remote_result(&mut self, call: RemoteCallId, result: RemoteResult) {
+        let result = self.requests.on_remote_result(call, result, self.now);
+        if let Some(result) = result {
+            let known = (&self.raft, self.state.store());
+            self.execution.on_result(call, result, known, self.now);
         }
     }
 
@@ -246,11 +269,17 @@ impl Node {
     fn settle(&mut self, outputs: &mut Vec<Output>) {
         self.heed_notices();
         self.state.advance(&mut self.raft, &mut self.requests);
+        let state = (self.state.store(), self.state.applied());
+        let may = (self.now, !self.state.is_halted());
+        self.execution.advance(&mut self.raft, state, &mut self.calls, may);
         self.requests.hand_over(&mut self.raft, self.state.store(), self.now);
         outputs.extend(self.raft.flush().map(Output::Persist));
         self.heed_notices();
-        self.requests.serve_reads(self.state.applied(), self.state.store());
+        let state = (self.state.applied(), self.state.store());
+        self.requests.serve_reads(state.0, state.1);
+        self.requests.read_stores(state, &mut self.calls);
         outputs.append(&mut self.raft.take_outputs());
+        outputs.append(&mut self.execution.take_outputs());
         outputs.append(&mut self.requests.take_outputs());
     }
 
@@ -280,6 +309,7 @@ impl Node {
             snapshot_bytes: self.raft.snapshot_bytes() + self.state.taking_bytes(),
             incoming_bytes: self.raft.incoming_bytes(),
             sessions: self.state.store().sessions(),
+            remote_calls: self.execution.len() + self.requests.remote_calls(),
             offered_events: self.requests.offered_events(),
         }
     }
@@ -288,6 +318,10 @@ impl Node {
         let mut counters = *self.raft.counters();
         counters.duplicates_suppressed = self.state.duplicates();
         counters.refused_busy += self.requests.refused_busy();
+        counters.remote_calls_made = self.calls.made();
+        counters.remote_calls_repeated =
+            self.execution.repeated() + self.requests.remote_reads_repeated();
+        counters.remote_calls_refused = self.execution.refused();
         let tally = self.requests.tally();
         counters.events_published = tally.published;
         counters.events_delivered = tally.delivered + self.inboxes.delivered();

@@ -24,6 +24,12 @@ pub struct RemoteCall {
     pub(crate) work: RemoteWork,
 }
 
+/// Numbers the calls of one life.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    made: u64,
+}
+
 /// What a call is to do.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -50,7 +56,9 @@ pub enum RemoteResult {
     Ended(RemoteOutcome),
     /// What was read.
     Read {
-        /// The row's `last`; [`Index::ZERO`] if there is no row.
+        /// The row's `last` at the moment of the read; [`Index::ZERO`] if there is no row. A linearizable
+        /// read is made again if that is behind what the group knows to have been executed: it went to a
+        /// copy of the store, or the store was restored from one.
         last: Index,
         /// What was read, or why it cannot be.
         outcome: RemoteOutcome,
@@ -126,6 +134,19 @@ pub enum FenceRefusal {
         /// The row's.
         last: Index,
     },
+}
+
+impl Calls {
+    /// A call that has not been before.
+    pub(crate) fn make(&mut self, map: Name, work: RemoteWork) -> RemoteCall {
+        self.made += 1;
+        RemoteCall { id: RemoteCallId::new(self.made), map, work }
+    }
+
+    /// How many there have been.
+    pub(crate) fn made(&self) -> u64 {
+        self.made
+    }
 }
 
 impl RemoteCall {

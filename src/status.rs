@@ -126,6 +126,8 @@ pub struct Load {
     pub incoming_bytes: u64,
     /// Client sessions.
     pub sessions: u64,
+    /// Calls on outside stores that have not been answered for.
+    pub remote_calls: u64,
     /// Answers of other nodes that are waited for by those who publish events here.
     pub offered_events: u64,
 }
@@ -176,6 +178,12 @@ pub struct Counters {
     pub transfers_begun: u64,
     /// Times that this came to nothing.
     pub transfers_failed: u64,
+    /// Calls made on outside stores, reads included.
+    pub remote_calls_made: u64,
+    /// Those that repeat one which was not answered, or turned away.
+    pub remote_calls_repeated: u64,
+    /// Those that a store turned away, since its row did not allow them.
+    pub remote_calls_refused: u64,
     /// Events of emitters that this node sent to their subscribers, to be answered for or not.
     pub events_published: u64,
     /// Events of emitters that were handed to this node's application, its own included.

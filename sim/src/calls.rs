@@ -62,7 +62,7 @@ pub(crate) struct ClientCall {
     ticket: AnyTicket,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum AnyTicket {
     Value(Ticket<Option<String>>),
     Values(Ticket<Vec<String>>),
@@ -87,7 +87,7 @@ impl ClientCall {
 
     /// The result, as a history notes it.
     pub(crate) fn redeem(&self, reply: Reply) -> Result<CallResult, Failure> {
-        match self.ticket {
+        match self.ticket.clone() {
             AnyTicket::Value(ticket) => ticket.redeem(reply).map(CallResult::Value),
             AnyTicket::Values(ticket) => ticket.redeem(reply).map(CallResult::Values),
             AnyTicket::Entries(ticket) => ticket.redeem(reply).map(CallResult::Entries),

@@ -251,7 +251,8 @@ impl Clients {
 
     fn on_session_reply(&mut self, context: &mut Context<'_>, number: u64, reply: Reply) {
         let client = self.client(number);
-        let Activity::Opening(_, ticket) = client.activity else { return };
+        let Activity::Opening(_, ticket) = &client.activity else { return };
+        let ticket = ticket.clone();
         client.activity = Activity::Idle;
         match ticket.redeem(reply) {
             Ok(session) => {

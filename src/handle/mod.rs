@@ -19,14 +19,20 @@ mod queue;
 mod queue_view;
 mod record;
 mod record_view;
+mod remote_coding;
+mod remote_map;
+mod remote_map_view;
+mod remote_reads;
 #[cfg(test)]
 mod testing;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::bytes::Bytes;
 use crate::io::{Local, NotExecuted, Outcome, Refusal, Reply, Request, Unknown, What};
 use crate::store::{Answer, Content, Operation, Query, RemoteOutcome, StoreError};
 use crate::types::{Index, Sequence, SessionId, Ticks};
@@ -44,6 +50,9 @@ pub use self::queue::{Queue, QueueEvent};
 pub use self::queue_view::QueueView;
 pub use self::record::{Field, Fields, Record, RecordEvent};
 pub use self::record_view::RecordView;
+pub use self::remote_map::{RemoteMap, RemoteMapEvent};
+pub use self::remote_map_view::RemoteMapView;
+pub use self::remote_reads::{Cursor, Held, Page};
 
 /// Something to ask of the group, and the type of its result.
 #[derive(Debug)]
@@ -57,7 +66,15 @@ pub struct Call<R> {
 #[derive(Debug)]
 #[must_use = "a ticket gives the reply its type"]
 pub struct Ticket<R> {
-    read: fn(Answer) -> Result<R, Failure>,
+    read: Read<R>,
+}
+
+/// How an answer becomes a result.
+#[derive(Debug)]
+enum Read<R> {
+    Alone(fn(Answer) -> Result<R, Failure>),
+    /// Together with the keys that were asked about, in whose order the answer is.
+    WithKeys(Arc<[Bytes]>, fn(&[Bytes], Answer) -> Result<R, Failure>),
 }
 
 /// Why a call has no result.
@@ -152,7 +169,15 @@ type Types<K, V, C> = PhantomData<fn() -> (K, V, C)>;
 
 impl<R> Call<R> {
     fn new(request: Request, read: fn(Answer) -> Result<R, Failure>) -> Self {
-        Self { request, ticket: Ticket { read } }
+        Self { request, ticket: Ticket { read: Read::Alone(read) } }
+    }
+
+    fn with_keys(
+        request: Request,
+        keys: Arc<[Bytes]>,
+        read: fn(&[Bytes], Answer) -> Result<R, Failure>,
+    ) -> Self {
+        Self { request, ticket: Ticket { read: Read::WithKeys(keys, read) } }
     }
 
     /// The request for [`Input::Request`](crate::Input::Request), and the ticket for its reply.
@@ -198,12 +223,23 @@ impl<R> Ticket<R> {
     /// As [`redeem`](Ticket::redeem), but for [`Failure::Partial`].
     pub fn redeem_partial(self, reply: Reply) -> Result<Redeemed<R>, Failure> {
         match reply.outcome {
-            Outcome::Done { answer, .. } => Ok(Redeemed::Done((self.read)(answer)?)),
+            Outcome::Done { answer, .. } => Ok(Redeemed::Done(self.read.result(answer)?)),
             Outcome::Partial { answer, next, because, .. } => {
-                let results = (self.read)(answer)?;
+                let results = self.read.result(answer)?;
                 Ok(Redeemed::Partial { results, next, because: Failure::of(*because) })
             }
-            other => Err(Failure::of(other)),
+            Outcome::Refused { .. } | Outcome::NotExecuted(_) | Outcome::Unknown(_) => {
+                Err(Failure::of(reply.outcome))
+            }
+        }
+    }
+}
+
+impl<R> Read<R> {
+    fn result(&self, answer: Answer) -> Result<R, Failure> {
+        match self {
+            Self::Alone(read) => read(answer),
+            Self::WithKeys(keys, read) => read(keys, answer),
         }
     }
 }
@@ -223,20 +259,22 @@ impl Failure {
     }
 }
 
-// Not derived: a ticket may be copied whatever its result is.
+// Not derived: a ticket may be cloned whatever its result is.
 impl<R> Clone for Call<R> {
     fn clone(&self) -> Self {
-        Self { request: self.request.clone(), ticket: self.ticket }
+        Self { request: self.request.clone(), ticket: self.ticket.clone() }
     }
 }
 
 impl<R> Clone for Ticket<R> {
     fn clone(&self) -> Self {
-        *self
+        let read = match &self.read {
+            Read::Alone(read) => Read::Alone(*read),
+            Read::WithKeys(keys, read) => Read::WithKeys(Arc::clone(keys), *read),
+        };
+        Self { read }
     }
 }
-
-impl<R> Copy for Ticket<R> {}
 
 impl From<ValueError> for Failure {
     fn from(error: ValueError) -> Self {

@@ -41,6 +41,12 @@ impl Raft {
         }
     }
 
+    /// As the leader, takes a command of its own; false if not for the time being. It may be larger than
+    /// others may: what ends an operation that was queued cannot be made ever shorter.
+    pub(crate) fn propose_own(&mut self, command: Bytes) -> bool {
+        matches!(self.role, Role::Leader(_)) && self.append_if_free(command).is_ok()
+    }
+
     /// Asks the leader for an index at which a linearizable read may be served.
     pub(crate) fn read_index(&mut self, read: u64) -> Handed<()> {
         match self.way_to_leader() {

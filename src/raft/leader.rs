@@ -114,6 +114,12 @@ impl Raft {
         if bytes > limit {
             return Err(ProposeRefusal::TooLarge { bytes, limit });
         }
+        self.append_if_free(command)
+    }
+
+    /// Takes a command, if leadership is not being handed on and there is room for more that is not
+    /// committed.
+    pub(super) fn append_if_free(&mut self, command: Bytes) -> Result<EntryId, ProposeRefusal> {
         if self.is_transferring() {
             return Err(ProposeRefusal::Transferring);
         }

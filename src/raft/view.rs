@@ -34,6 +34,14 @@ impl Raft {
         }
     }
 
+    /// The term that this node leads, and the entry that opened it.
+    pub(crate) fn leads(&self) -> Option<(Term, Index)> {
+        match &self.role {
+            Role::Leader(leader) => Some((self.hard.term, leader.first)),
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => None,
+        }
+    }
+
     pub(crate) fn configuration(&self) -> &Arc<Configuration> {
         self.membership.configuration()
     }

@@ -80,7 +80,7 @@ impl Kind {
     fn cut_off(&self, ending: Ending, applied: Index) -> Outcome {
         let harmless = match self {
             Self::Command { copies, queued, .. } => *copies == Copies::None && queued.is_none(),
-            Self::Read { .. } => true,
+            Self::Read { .. } | Self::RemoteRead { .. } => true,
             Self::Upkeep { number, doubtful, .. } => number.is_none() && !doubtful,
             Self::Publish(publishing) if publishing.offered => return publishing.outcome(applied),
             Self::Publish(_) => true,
@@ -98,6 +98,7 @@ impl Kind {
         match self {
             Self::Command { operation, .. } => operation.collection(),
             Self::Read { query, .. } => query.collection(),
+            Self::RemoteRead { read, .. } => Some(&read.map),
             Self::Upkeep { .. } => None,
             Self::Publish(publishing) => Some(publishing.emitter()),
         }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::own_session::OwnSession;
-use super::{Ask, Kind, Pending, Requests};
+use super::remote_reads::Stage;
+use super::{Ask, Kind, Requests};
 use crate::io::{NotExecuted, Outcome, Place};
 use crate::raft::message::{ProposeOutcome, ProposeRefusal};
 use crate::store::Store;
@@ -63,10 +64,12 @@ impl Requests {
 
     pub(super) fn on_readable(&mut self, ask: Ask, index: Index) {
         self.set_retry(ask, None);
-        if let Some(Pending { kind: Kind::Read { ready, .. }, .. }) = self.pending.get_mut(&ask) {
-            *ready = Some(index);
-            self.readable.insert((index, ask));
+        match self.pending.get_mut(&ask).map(|pending| &mut pending.kind) {
+            Some(Kind::Read { ready, .. }) => *ready = Some(index),
+            Some(Kind::RemoteRead { stage, .. }) => *stage = Stage::Applying(index),
+            Some(Kind::Command { .. } | Kind::Upkeep { .. } | Kind::Publish(_)) | None => return,
         }
+        self.readable.insert((index, ask));
     }
 
     /// The entry is committed: copies that stood at its index in another term are gone for good.
@@ -190,7 +193,10 @@ impl Requests {
         }
         match &mut self.pending.get_mut(&ask)?.kind {
             Kind::Command { copies, .. } => Some(copies),
-            Kind::Read { .. } | Kind::Upkeep { .. } | Kind::Publish(_) => None,
+            Kind::Read { .. }
+            | Kind::RemoteRead { .. }
+            | Kind::Upkeep { .. }
+            | Kind::Publish(_) => None,
         }
     }
 }

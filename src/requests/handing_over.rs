@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::copies::Copies;
 use super::own_session::OwnSession;
+use super::remote_reads::Stage;
 use super::{Ask, Kind, Pending, Requests};
 use crate::Bytes;
 use crate::io::{NotExecuted, Outcome, Place};
@@ -53,10 +54,18 @@ impl Requests {
 
     pub(super) fn hand_over_read(&mut self, ask: Ask, raft: &mut Raft, now: u64) {
         let number = self.number();
-        let Some(Pending { kind: Kind::Read { number: asked, .. }, .. }) =
-            self.pending.get_mut(&ask)
-        else {
-            return;
+        let asked = match self.pending.get_mut(&ask).map(|pending| &mut pending.kind) {
+            Some(
+                Kind::Read { number, .. }
+                | Kind::RemoteRead { stage: Stage::Asking { number }, .. },
+            ) => number,
+            Some(
+                Kind::RemoteRead { .. }
+                | Kind::Command { .. }
+                | Kind::Upkeep { .. }
+                | Kind::Publish(_),
+            )
+            | None => return,
         };
         // An answer to an earlier asking would do as well, but one number per read is enough to hold.
         if let Some(before) = asked.replace(number) {

@@ -18,12 +18,15 @@
 
 mod closing;
 mod copies;
+mod ends;
 mod handing_over;
 mod own_session;
 mod publishing;
 mod queued;
+mod remote_reads;
 mod split;
 mod upkeep;
+mod waiting;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -32,13 +35,14 @@ use alloc::vec::Vec;
 use crate::config::Config;
 use crate::delivery::Links;
 use crate::event::Event;
-use crate::io::{NotExecuted, Outcome, Output, Place, Reply, Request, Unknown, Upkeep, What};
+use crate::io::{NotExecuted, Outcome, Output, Place, RemoteRead, Reply, Request, Upkeep, What};
 use crate::raft::{Notice, Raft};
 use crate::store::{CollectionCommand, Effect, Name, Operation, Query, Store};
 use crate::types::{EntryId, Identity, Index, NodeId, RequestId, Sequence, SessionId};
 use copies::Copies;
 use own_session::OwnSession;
 use publishing::Publishing;
+use remote_reads::{RemoteReads, Stage};
 use split::{BulkLimits, Split};
 
 /// The requests of one life that have no reply yet.
@@ -60,6 +64,7 @@ pub(crate) struct Requests {
     readable: BTreeSet<(Index, Ask)>,
     /// Who waits for the operation of that index on a remote map.
     queued: BTreeSet<(Index, Ask)>,
+    remote_reads: RemoteReads,
     /// What those who publish wait to be answered.
     links: Links<Ask>,
     /// Collections that this node does not use.
@@ -87,6 +92,8 @@ struct Limits {
     entry_bytes: u64,
     timeout: u64,
     retry: u64,
+    remote_retry: u64,
+    max_remote_retry: u64,
     bulk: BulkLimits,
 }
 
@@ -120,6 +127,12 @@ enum Kind {
         number: Option<u64>,
         ready: Option<Index>,
     },
+    RemoteRead {
+        read: RemoteRead,
+        stage: Stage,
+        /// How long to wait before a call on the outside store is made again.
+        pause: u64,
+    },
     Upkeep {
         upkeep: Upkeep,
         number: Option<u64>,
@@ -141,6 +154,8 @@ impl Requests {
                 entry_bytes: config.max_entry_bytes,
                 timeout: config.request_timeout.get(),
                 retry: config.election_timeout.get(),
+                remote_retry: config.remote_retry.get(),
+                max_remote_retry: config.max_remote_retry.get().max(config.remote_retry.get()),
                 bulk: BulkLimits { keys: config.max_keys, values: config.max_values },
             },
             pending: BTreeMap::new(),
@@ -152,6 +167,7 @@ impl Requests {
             standing: BTreeSet::new(),
             readable: BTreeSet::new(),
             queued: BTreeSet::new(),
+            remote_reads: RemoteReads::default(),
             links: Links::new(config),
             closed: BTreeSet::new(),
             stopped: false,
@@ -207,12 +223,18 @@ impl Requests {
             }
             What::Read(query) => Kind::Read { query, as_member: false, number: None, ready: None },
             What::Ready(query) => Kind::Read { query, as_member: true, number: None, ready: None },
-            What::RemoteRead(read) => todo!("{read:?}"),
+            What::RemoteRead(read) => Kind::remote_read(read, self.limits.remote_retry),
             What::Publish(publish) => Kind::Publish(Publishing::new(publish)),
             What::Upkeep(upkeep) => {
                 Kind::Upkeep { upkeep, number: None, doubtful: false, led_by: None }
             }
         };
+        let ticks = timeout.map_or(self.limits.timeout, |ticks| ticks.get());
+        self.admit(id, kind, now.saturating_add(ticks));
+    }
+
+    /// Takes a request up, unless there are too many.
+    fn admit(&mut self, id: RequestId, kind: Kind, deadline: u64) {
         let (count, bytes) = (self.pending.len() as u64, kind.bytes());
         let full = count >= self.limits.requests
             || (self.bytes > 0 && self.bytes.saturating_add(bytes) > self.limits.bytes);
@@ -221,8 +243,6 @@ impl Requests {
         }
         let ask = Ask(self.next_ask);
         self.next_ask += 1;
-        let ticks = timeout.map_or(self.limits.timeout, |ticks| ticks.get());
-        let deadline = now.saturating_add(ticks);
         if let Some(place) = kind.place() {
             self.wait_at(place, ask);
         }
@@ -300,7 +320,7 @@ impl Requests {
             // again applies the first while the second waits.
             let refused = matches!(outcome, Outcome::Refused { .. });
             let waits = self.pending.get(&ask).and_then(|pending| pending.kind.place());
-            if !refused || waits == Some(place) {
+            if (!refused || waits == Some(place)) && !self.is_queued(ask) {
                 self.finish(ask, outcome.clone());
             }
         }
@@ -313,12 +333,16 @@ impl Requests {
                 break;
             }
             self.readable.pop_first();
-            if let Some(Pending { kind: Kind::Read { query, .. }, .. }) = self.pending.get(&ask) {
-                let outcome = match store.query(query) {
-                    Ok(answer) => Outcome::Done { index: applied, answer },
-                    Err(because) => Outcome::Refused { index: applied, because },
-                };
-                self.finish(ask, outcome);
+            match self.pending.get(&ask).map(|pending| &pending.kind) {
+                Some(Kind::Read { query, .. }) => {
+                    let outcome = match store.query(query) {
+                        Ok(answer) => Outcome::Done { index: applied, answer },
+                        Err(because) => Outcome::Refused { index: applied, because },
+                    };
+                    self.finish(ask, outcome);
+                }
+                Some(Kind::RemoteRead { .. }) => self.follow_operations(ask, index),
+                Some(Kind::Command { .. } | Kind::Upkeep { .. } | Kind::Publish(_)) | None => {}
             }
         }
     }
@@ -336,6 +360,7 @@ impl Requests {
                 Some(Kind::Read { ready: None, .. }) => self.hand_over_read(ask, raft, now),
                 Some(Kind::Read { ready: Some(_), .. } | Kind::Command { queued: Some(_), .. })
                 | None => {}
+                Some(Kind::RemoteRead { .. }) => self.hand_over_remote_read(ask, raft, now),
                 Some(Kind::Upkeep { .. }) => self.hand_over_upkeep(ask, raft, now),
                 Some(Kind::Command { .. }) => self.hand_over_command(ask, raft, store, now),
                 Some(Kind::Publish(_)) => self.hand_over_publish(ask, raft, store, now),
@@ -362,109 +387,6 @@ impl Requests {
 
     pub(crate) fn refused_busy(&self) -> u64 {
         self.refused_busy
-    }
-
-    // --- ends -------------------------------------------------------------------------------------
-
-    /// Its time is up.
-    fn give_up(&mut self, ask: Ask, in_group: bool) {
-        let Some(pending) = self.pending.get(&ask) else { return };
-        let outcome = match &pending.kind {
-            Kind::Command { copies: Copies::None, queued: None, .. }
-            | Kind::Read { .. }
-            | Kind::Upkeep { number: None, doubtful: false, .. }
-            | Kind::Publish(Publishing { offered: false, .. }) => {
-                let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
-                Outcome::NotExecuted(because)
-            }
-            Kind::Command { .. } | Kind::Upkeep { .. } => Outcome::Unknown(Unknown::TimedOut),
-            Kind::Publish(publishing) => publishing.outcome(self.applied),
-        };
-        self.finish(ask, outcome);
-    }
-
-    fn finish(&mut self, ask: Ask, outcome: Outcome) {
-        let Some(outcome) = self.continue_or_conclude(ask, outcome) else { return };
-        if let Some(pending) = self.remove(ask) {
-            self.outputs.push(Output::Reply(Reply { id: pending.id, outcome }));
-        }
-    }
-
-    fn turn_away(&mut self, id: RequestId) {
-        self.refused_busy += 1;
-        let outcome = Outcome::NotExecuted(NotExecuted::Busy);
-        self.outputs.push(Output::Reply(Reply { id, outcome }));
-    }
-
-    /// Takes a request out of every table.
-    fn remove(&mut self, ask: Ask) -> Option<Pending> {
-        self.forget_copies(ask);
-        self.set_retry(ask, None);
-        let pending = self.pending.remove(&ask)?;
-        self.ids.remove(&pending.id);
-        self.bytes -= pending.kind.bytes();
-        self.alarms.remove(&(pending.deadline, ask));
-        self.unsent.remove(&ask);
-        match &pending.kind {
-            Kind::Command { place, own, queued, .. } => {
-                if let Some(place) = place {
-                    self.leave(*place, *own, ask);
-                }
-                queued.map(|operation| self.queued.remove(&(operation, ask)));
-            }
-            Kind::Read { number, ready, .. } => {
-                number.and_then(|number| self.numbers.remove(&number));
-                ready.map(|index| self.readable.remove(&(index, ask)));
-            }
-            Kind::Upkeep { number, .. } => {
-                number.and_then(|number| self.numbers.remove(&number));
-            }
-            Kind::Publish(publishing) => publishing.withdraw(&mut self.links),
-        }
-        Some(pending)
-    }
-
-    fn wait_at(&mut self, place: Place, ask: Ask) {
-        self.places.entry((place.session, place.sequence)).or_default().insert(ask);
-    }
-
-    fn leave(&mut self, place: Place, own: bool, ask: Ask) {
-        let key = (place.session, place.sequence);
-        if let Some(asks) = self.places.get_mut(&key) {
-            asks.remove(&ask);
-            if asks.is_empty() {
-                self.places.remove(&key);
-            }
-        }
-        if let (true, OwnSession::Open { outstanding, .. }) = (own, &mut self.session) {
-            outstanding.remove(&place.sequence);
-        }
-    }
-
-    fn set_retry(&mut self, ask: Ask, at: Option<u64>) {
-        let retry = if ask == Ask::SESSION {
-            match &mut self.session {
-                OwnSession::Opening { retry, .. } => retry,
-                OwnSession::Closed | OwnSession::Open { .. } => return,
-            }
-        } else {
-            match self.pending.get_mut(&ask) {
-                Some(pending) => &mut pending.retry,
-                None => return,
-            }
-        };
-        let before = core::mem::replace(retry, at);
-        let deadline = self.pending.get(&ask).map(|pending| pending.deadline);
-        if let Some(before) = before.filter(|before| Some(*before) != deadline) {
-            self.alarms.remove(&(before, ask));
-        }
-        self.alarms.extend(at.map(|at| (at, ask)));
-    }
-
-    fn number(&mut self) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
-        number
     }
 }
 
@@ -497,6 +419,7 @@ impl Kind {
         match self {
             Self::Command { bytes, .. } => *bytes,
             Self::Read { query, .. } => query.size(),
+            Self::RemoteRead { read, .. } => read.size(),
             Self::Upkeep { upkeep, .. } => upkeep.size(),
             Self::Publish(publishing) => publishing.size(),
         }
@@ -505,7 +428,10 @@ impl Kind {
     fn place(&self) -> Option<Place> {
         match self {
             Self::Command { place, .. } => *place,
-            Self::Read { .. } | Self::Upkeep { .. } | Self::Publish(_) => None,
+            Self::Read { .. }
+            | Self::RemoteRead { .. }
+            | Self::Upkeep { .. }
+            | Self::Publish(_) => None,
         }
     }
 }

@@ -63,6 +63,7 @@ impl Requests {
                     }
                     Kind::Command { .. }
                     | Kind::Read { .. }
+                    | Kind::RemoteRead { .. }
                     | Kind::Upkeep { .. }
                     | Kind::Publish(_) => false,
                 };

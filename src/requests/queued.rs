@@ -29,6 +29,13 @@ impl Requests {
         }
     }
 
+    /// Whether it waits for an operation. What becomes of another copy, which may find the session gone,
+    /// then says nothing of it.
+    pub(super) fn is_queued(&self, ask: Ask) -> bool {
+        let kind = self.pending.get(&ask).map(|pending| &pending.kind);
+        matches!(kind, Some(Kind::Command { queued: Some(_), .. }))
+    }
+
     /// The operation of that index came to its end.
     pub(super) fn on_ended(&mut self, operation: Index, outcome: &Outcome) {
         let waiting = (operation, Ask::SESSION)..(operation.next(), Ask::SESSION);

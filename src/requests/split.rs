@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::copies::Copies;
 use super::{Ask, Kind, Pending, Requests};
-use crate::io::Outcome;
+use crate::io::{Outcome, Unknown};
 use crate::store::{
     Answer, CollectionCommand, Content, MapCommand, Operation, QueueCommand, RecordCommand,
     RemoteAnswer, RemoteCommand, RemoteOperation, RemoteOutcome,
@@ -103,6 +103,7 @@ impl Requests {
         else {
             return Some(outcome);
         };
+        let outcome = told(outcome);
         let (next, is_done) = match &outcome {
             Outcome::Done { answer: Answer(Content::Remote(RemoteOutcome::Failed(_))), .. }
             | Outcome::Refused { .. }
@@ -139,6 +140,22 @@ impl Many {
         match self {
             Self::Entries(count) | Self::Keys(count) | Self::Values(count) => *count,
         }
+    }
+}
+
+/// How a command of a split call ended. What an outside store answered and nobody can tell has no place
+/// among the results of the others.
+fn told(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Done {
+            answer: Answer(Content::Remote(RemoteOutcome::Done(RemoteAnswer::TooLarge { .. }))),
+            ..
+        } => Outcome::Unknown(Unknown::ResultForgotten),
+        Outcome::Done { .. }
+        | Outcome::Refused { .. }
+        | Outcome::NotExecuted(_)
+        | Outcome::Unknown(_)
+        | Outcome::Partial { .. } => outcome,
     }
 }
 
@@ -259,8 +276,6 @@ fn merge(before: Content, after: Content) -> Content {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
-
     use super::*;
     use crate::bytes::Bytes;
     use crate::io::NotExecuted;

@@ -123,7 +123,10 @@ impl Requests {
             .iter()
             .filter(|(_, pending)| match &pending.kind {
                 Kind::Upkeep { upkeep, led_by, .. } => is_over(upkeep, *led_by),
-                Kind::Command { .. } | Kind::Read { .. } | Kind::Publish(_) => false,
+                Kind::Command { .. }
+                | Kind::Read { .. }
+                | Kind::RemoteRead { .. }
+                | Kind::Publish(_) => false,
             })
             .map(|(&ask, _)| ask)
             .collect();

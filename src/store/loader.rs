@@ -1,16 +1,12 @@
 //! Rebuilding the replicated state from the parts of a snapshot.
 
-use alloc::collections::BTreeMap;
-
 use super::Store;
 use super::collections::{CollectionKind, Collections, Slot};
 use super::emitter::Subscription;
-use super::name::Name;
-use super::remote_map::Queued;
+use super::remote_map::{Operations, Queued};
 use super::session::{Reply, Session};
 use super::snapshot::{Item, VERSION};
 use super::waste::Waste;
-use crate::types::Index;
 
 /// A state being rebuilt.
 ///
@@ -125,13 +121,13 @@ impl Loader {
 
 /// Whether the collection loaded last may have such a slot, by what its kind keeps in one. An operation
 /// that is queued is noted.
-fn may_hold(collections: &Collections, queued: &mut BTreeMap<Index, Name>, slot: &Slot) -> bool {
+fn may_hold(collections: &Collections, queued: &mut Operations, slot: &Slot) -> bool {
     match collections.loaded_last() {
         None => false,
         Some((_, CollectionKind::Map | CollectionKind::Queue | CollectionKind::Record)) => true,
         Some((_, CollectionKind::Emitter)) => Subscription::of(slot).is_some(),
         Some((name, CollectionKind::RemoteMap)) => {
-            Queued::of(slot).is_some() && queued.insert(slot.version, name.clone()).is_none()
+            Queued::of(slot).is_some() && queued.insert(slot.version, name.clone())
         }
     }
 }
@@ -142,11 +138,12 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::super::collections::Body;
+    use super::super::name::Name;
     use super::super::snapshot::ReplyEnd;
     use super::*;
     use crate::Bytes;
     use crate::config::{RemoteQueueLimits, SessionLimits};
-    use crate::types::{Identity, Incarnation, Life, NodeId, Peer, Sequence, SessionId};
+    use crate::types::{Identity, Incarnation, Index, Life, NodeId, Peer, Sequence, SessionId};
 
     fn limits() -> Item {
         let sessions =

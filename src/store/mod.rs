@@ -26,13 +26,14 @@ mod snapshot;
 mod table;
 mod waste;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use self::collections::Collections;
 use self::digest::{Digest, Kind};
 use self::emitter::EmitterRun;
+use self::remote_map::Operations;
 use self::run::Run;
 use self::session::{Opening, Sessions};
 use self::snapshot::Writer;
@@ -57,7 +58,7 @@ pub(crate) use self::emitter::{Subscription, subscribers};
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
-pub(crate) use self::remote_map::{Queued, RemoteProgress};
+pub(crate) use self::remote_map::Queued;
 pub use self::remote_operation::{
     RemoteAnswer, RemoteOperation, RemoteOutcome, RemoteQuery, StoreError,
 };
@@ -72,9 +73,8 @@ pub(crate) struct Store {
     /// The members of the group by the entries applied: not a part of snapshots, which name them
     /// elsewhere.
     members: BTreeSet<Peer>,
-    /// The operations that outside stores are still to execute, and of which map each is: what the
-    /// collections hold, the other way round.
-    queued: BTreeMap<Index, Name>,
+    /// What outside stores are still to execute.
+    queued: Operations,
     /// The snapshot being written, if one is.
     writer: Option<Writer>,
     waste: Waste,
@@ -118,7 +118,7 @@ impl Store {
             collections: Collections::new(),
             remote_queue: RemoteQueueLimits::default(),
             members: BTreeSet::new(),
-            queued: BTreeMap::new(),
+            queued: Operations::default(),
             writer: None,
             waste: Waste::default(),
         }
@@ -171,7 +171,9 @@ impl Store {
         for name in emitters {
             let ended = self.collections.edit(&name, CollectionKind::Emitter, |emitter| {
                 let mut run = EmitterRun { emitter, index, changes: Vec::new() };
-                departed.iter().for_each(|peer| drop(run.clear(*peer)));
+                for peer in &departed {
+                    run.clear(*peer);
+                }
                 run.changes
             });
             let ended = ended.expect("an emitter").into_iter();
@@ -280,8 +282,8 @@ impl Store {
     }
 
     /// The remote maps with operations that their outside store is still to execute, each once.
-    pub(crate) fn remote_maps_at_work(&self) -> BTreeSet<&Name> {
-        self.queued.values().collect()
+    pub(crate) fn remote_maps_at_work(&self) -> impl Iterator<Item = &Name> {
+        self.queued.maps()
     }
 
     /// The first operation in the queue of a remote map.
@@ -299,7 +301,7 @@ impl Store {
 
     /// Whether an outside store is still to execute the operation of that index.
     pub(crate) fn is_queued(&self, operation: Index) -> bool {
-        self.queued.contains_key(&operation)
+        self.queued.map_of(operation).is_some()
     }
 
     /// The names, kinds and lengths of all collections, in the order of the names.
@@ -326,7 +328,7 @@ impl Store {
     /// Throws the whole state away. O(1).
     pub(crate) fn into_waste(self) -> Waste {
         let Self { sessions, collections, queued, mut waste, .. } = self;
-        waste.add(queued);
+        queued.discard(&mut waste);
         sessions.discard(&mut waste);
         collections.discard(&mut waste);
         waste

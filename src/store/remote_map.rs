@@ -5,6 +5,7 @@
 //! entry that carries its outcome. Only the first of the queue can be ended, so that an outcome that
 //! comes twice is told by what it names.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::change::EntryChange;
 use super::collections::{CollectionMut, CollectionRef, Slot};
 use super::command::RemoteCommand;
+use super::name::Name;
 use super::remote_operation::{RemoteOperation, RemoteOutcome};
+use super::waste::Waste;
 use crate::bytes::Bytes;
 use crate::config::RemoteQueueLimits;
 use crate::io::{Place, Refusal};
@@ -40,12 +43,56 @@ pub(crate) struct Queued {
     pub(crate) operation: RemoteOperation,
 }
 
+/// The operations in all queues, by their indexes: what the collections hold, the other way round.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Operations {
+    maps: BTreeMap<Index, Name>,
+    /// How many each map has, if it has any.
+    counts: BTreeMap<Name, u64>,
+}
+
 /// An operation that has come to its end.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ended {
     /// Whose it was.
     pub(super) place: Place,
     pub(super) changes: Vec<EntryChange>,
+}
+
+impl Operations {
+    /// Notes an operation; false if there is one of that index.
+    pub(super) fn insert(&mut self, operation: Index, map: Name) -> bool {
+        if self.maps.insert(operation, map.clone()).is_some() {
+            return false;
+        }
+        *self.counts.entry(map).or_default() += 1;
+        true
+    }
+
+    pub(super) fn remove(&mut self, operation: Index) {
+        let Some(map) = self.maps.remove(&operation) else { return };
+        if let Some(count) = self.counts.get_mut(&map) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&map);
+            }
+        }
+    }
+
+    /// The map in whose queue that operation is.
+    pub(super) fn map_of(&self, operation: Index) -> Option<&Name> {
+        self.maps.get(&operation)
+    }
+
+    /// The maps whose queues are not empty, each once.
+    pub(super) fn maps(&self) -> impl Iterator<Item = &Name> {
+        self.counts.keys()
+    }
+
+    pub(super) fn discard(self, waste: &mut Waste) {
+        waste.add(self.maps);
+        waste.add(self.counts);
+    }
 }
 
 impl Queued {
@@ -128,4 +175,152 @@ pub(super) fn end(
         RemoteOutcome::Done(_) | RemoteOutcome::Failed(_) => Vec::new(),
     };
     Some(Ended { place: queued.place(), changes })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::super::command::{CollectionCommand, Command, Operation};
+    use super::super::remote_operation::{RemoteAnswer, StoreError};
+    use super::super::{Applied, Effect, Store};
+    use super::*;
+    use crate::config::SessionLimits;
+    use crate::io::{Outcome, Unknown};
+    use crate::types::{Identity, Incarnation, Life, NodeId, Peer};
+
+    const DONE: RemoteOutcome = RemoteOutcome::Done(RemoteAnswer::Count(3));
+
+    fn name() -> Name {
+        Name::new("m").expect("short")
+    }
+
+    /// A store with one session, whose queues hold so many operations and so many bytes.
+    fn store(operations: u64, bytes: u64) -> Store {
+        let mut store = Store::new();
+        let sessions = SessionLimits { lifetime_entries: 50, ..SessionLimits::default() };
+        store.found(sessions, RemoteQueueLimits { operations, bytes });
+        let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) };
+        let owner = Identity { peer, life: Life::FIRST };
+        store.apply(Index::new(1), Command::OpenSession { owner });
+        store
+    }
+
+    fn run(store: &mut Store, index: u64, sequence: u64, command: RemoteCommand) -> Effect {
+        let command = CollectionCommand::RemoteMap(command);
+        let command = Command::Execute {
+            session: SessionId::new(Index::new(1)),
+            sequence: Sequence::new(sequence),
+            answered_below: Sequence::new(1),
+            operation: Operation::Collection { name: name(), command },
+        };
+        store.apply(Index::new(index), command).effect.expect("a command has one")
+    }
+
+    fn clear(store: &mut Store, index: u64, sequence: u64) -> Effect {
+        let operation = RemoteOperation::Clear;
+        run(store, index, sequence, RemoteCommand::Run { operation, events: true })
+    }
+
+    fn set(store: &mut Store, index: u64, bytes: usize) -> Effect {
+        let operation = RemoteOperation::Set(vec![(Bytes::default(), vec![0; bytes].into())]);
+        run(store, index, index, RemoteCommand::Run { operation, events: true })
+    }
+
+    fn end(store: &mut Store, index: u64, operation: u64, outcome: RemoteOutcome) -> Applied {
+        let (name, operation) = (name(), Index::new(operation));
+        store.apply(Index::new(index), Command::EndRemote { name, operation, outcome })
+    }
+
+    fn is_queued(effect: &Effect) -> bool {
+        matches!(effect, Effect::Queued { duplicate: false, .. })
+    }
+
+    fn refusal(effect: &Effect) -> Option<Refusal> {
+        if let Effect::Executed { outcome: Outcome::Refused { because, .. }, .. } = effect {
+            return Some(*because);
+        }
+        None
+    }
+
+    fn progress(store: &Store) -> RemoteProgress {
+        store.collection("m").expect("it was named").progress()
+    }
+
+    #[test]
+    fn a_queue_is_bounded_in_operations_and_in_bytes() {
+        let mut store = store(3, 200);
+        let full = |operations| Some(Refusal::RemoteQueueFull { operations });
+        assert!(is_queued(&set(&mut store, 2, 500)), "one that is larger by itself has its turn");
+        assert_eq!(refusal(&set(&mut store, 3, 1)), full(1));
+        end(&mut store, 4, 2, RemoteOutcome::Failed(StoreError::new("full")));
+        assert_eq!(progress(&store).queued_bytes, 0);
+        for index in 5..8 {
+            assert!(is_queued(&set(&mut store, index, 1)), "{index}");
+        }
+        assert_eq!(refusal(&set(&mut store, 8, 1)), full(3));
+        end(&mut store, 9, 5, RemoteOutcome::Done(RemoteAnswer::Values(vec![None])));
+        assert!(is_queued(&set(&mut store, 10, 1)));
+        assert_eq!(progress(&store).executed, Index::new(5));
+    }
+
+    #[test]
+    fn only_the_first_operation_ends_and_only_once_and_as_it_may() {
+        let mut store = store(9, 900);
+        assert!(is_queued(&clear(&mut store, 2, 1)) && is_queued(&clear(&mut store, 3, 2)));
+        let before = |operation| Some(Effect::EndedBefore { operation: Index::new(operation) });
+        let misfit = RemoteOutcome::Done(RemoteAnswer::Nothing);
+        // Not the first, none at all, and one that cannot end so.
+        for (index, operation, outcome) in [(4, 3, DONE), (5, 4, DONE), (6, 2, misfit)] {
+            let digest = store.digest();
+            assert_eq!(end(&mut store, index, operation, outcome).effect, before(operation));
+            assert_eq!(store.digest(), digest);
+        }
+        let ended = end(&mut store, 7, 2, DONE);
+        let Some(Effect::Ended { operation, outcome }) = ended.effect else { panic!("{ended:?}") };
+        assert_eq!((operation, &*outcome.to_string()), (Index::new(2), "done at 2: 3"));
+        assert_eq!(ended.changes[0].to_string(), r#"remote map "m" at 7: clear by 2"#);
+        // The same again, from a leader that did not know of it.
+        assert_eq!(end(&mut store, 8, 2, DONE).effect, before(2));
+        assert_eq!(
+            (progress(&store).executed, store.is_queued(Index::new(3))),
+            (Index::new(2), true)
+        );
+        // A copy of the command has the first result; one of what is queued waits with it.
+        let copy = clear(&mut store, 9, 1);
+        assert!(matches!(copy, Effect::Executed { duplicate: true, .. }), "{copy:?}");
+        let copy = clear(&mut store, 10, 2);
+        assert!(
+            matches!(copy, Effect::Queued { operation, duplicate: true, .. }
+            if operation == Index::new(3)),
+            "{copy:?}"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_carried_ends_an_operation_without_changes() {
+        let mut store = store(9, 900);
+        assert!(is_queued(&set(&mut store, 2, 1)));
+        let ended = end(&mut store, 3, 2, RemoteOutcome::Done(RemoteAnswer::TooLarge { bytes: 9 }));
+        assert!(matches!(ended.effect, Some(Effect::Ended { .. })));
+        assert_eq!((ended.changes.len(), store.remote_maps_at_work().count()), (0, 0));
+    }
+
+    #[test]
+    fn an_operation_outlives_its_session_and_those_up_to_an_adoption_adopt() {
+        let mut store = store(9, 900);
+        assert!(is_queued(&clear(&mut store, 2, 1)));
+        assert!(is_queued(&run(&mut store, 3, 2, RemoteCommand::Adopt)));
+        assert_eq!(progress(&store).adopted, Index::new(3));
+        assert_eq!(store.advance(Index::new(90)), [SessionId::new(Index::new(1))]);
+        let expired = clear(&mut store, 91, 1);
+        let Effect::Executed { outcome, .. } = expired else { panic!("{expired:?}") };
+        assert_eq!(outcome, Outcome::Unknown(Unknown::SessionExpired));
+        let maps: Vec<&Name> = store.remote_maps_at_work().collect();
+        assert_eq!(maps, [&name()]);
+        assert!(matches!(end(&mut store, 92, 2, DONE).effect, Some(Effect::Ended { .. })));
+        let (index, first) = store.first_queued(&name()).expect("the adoption");
+        assert_eq!((index, first.operation), (Index::new(3), RemoteOperation::Adopt));
+    }
 }

@@ -104,6 +104,13 @@ pub enum RemoteAnswer {
         /// The cursor of the next page.
         next: Option<Bytes>,
     },
+    /// It was done, and what it answers is larger than an entry of the log may be, and is not carried.
+    /// It fits every operation. The asker is told
+    /// [`Unknown::ResultForgotten`](crate::Unknown::ResultForgotten), and no changes are reported.
+    TooLarge {
+        /// How many bytes of keys and values it has.
+        bytes: u64,
+    },
 }
 
 /// How an outside store says that it refused an operation for good: a text of its own, of which at most
@@ -138,7 +145,8 @@ impl RemoteOperation {
         }
     }
 
-    /// Whether the answer is of the kind, and the length, that the operation has.
+    /// Whether the answer is of the kind, and the length, that the operation has, or
+    /// [too large](RemoteAnswer::TooLarge).
     #[must_use]
     pub fn may_answer(&self, answer: &RemoteAnswer) -> bool {
         match (self, answer) {
@@ -150,7 +158,9 @@ impl RemoteOperation {
             (Self::UpdateIf { .. } | Self::RemoveIf { .. }, RemoteAnswer::Flags(flags)) => {
                 flags.len() == 1
             }
-            (Self::Clear, RemoteAnswer::Count(_)) | (Self::Adopt, RemoteAnswer::Nothing) => true,
+            (Self::Clear, RemoteAnswer::Count(_))
+            | (Self::Adopt, RemoteAnswer::Nothing)
+            | (_, RemoteAnswer::TooLarge { .. }) => true,
             (
                 Self::Set(_)
                 | Self::Insert(_)
@@ -177,7 +187,8 @@ impl RemoteOperation {
             | RemoteAnswer::Flags(_)
             | RemoteAnswer::Count(_)
             | RemoteAnswer::Keys { .. }
-            | RemoteAnswer::Entries { .. } => &[],
+            | RemoteAnswer::Entries { .. }
+            | RemoteAnswer::TooLarge { .. } => &[],
         };
         let did = matches!(answer, RemoteAnswer::Flags(flags) if flags.contains(&true));
         match self {
@@ -248,7 +259,7 @@ impl RemoteAnswer {
     pub(crate) fn size(&self) -> u64 {
         let pages = |next: &Option<Bytes>| next.as_ref().map_or(0, Bytes::len_u64);
         match self {
-            Self::Nothing | Self::Count(_) => 0,
+            Self::Nothing | Self::Count(_) | Self::TooLarge { .. } => 0,
             Self::Values(values) => values.iter().flatten().map(Bytes::len_u64).sum(),
             Self::Flags(flags) => flags.len() as u64,
             Self::Keys { keys, next } => keys.iter().map(Bytes::len_u64).sum::<u64>() + pages(next),
@@ -287,6 +298,16 @@ impl StoreError {
             end -= 1;
         }
         Self(text[..end].into())
+    }
+
+    /// The error without the last so many bytes of its text, or a few more.
+    pub(crate) fn shortened(&self, by: u64) -> Self {
+        let by = usize::try_from(by).unwrap_or(usize::MAX);
+        let mut end = self.0.len().saturating_sub(by);
+        while !self.0.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self(self.0[..end].into())
     }
 
     /// The store's text.
@@ -348,6 +369,7 @@ impl fmt::Display for RemoteAnswer {
             Self::Count(count) => count.fmt(f),
             Self::Keys { keys, .. } => write!(f, "{} keys", keys.len()),
             Self::Entries { entries, .. } => write!(f, "{} entries", entries.len()),
+            Self::TooLarge { bytes } => write!(f, "{bytes} bytes, too large to be carried"),
         }
     }
 }

@@ -67,13 +67,13 @@ impl Run<'_> {
     /// Ends the operation of that index on a remote map, if it is the one that comes next.
     pub(super) fn end(&mut self, name: &Name, operation: Index, outcome: RemoteOutcome) -> Effect {
         let before = Effect::EndedBefore { operation };
-        if self.store.queued.get(&operation) != Some(name) {
+        if self.store.queued.map_of(operation) != Some(name) {
             return before;
         }
         let end = |mut map: CollectionMut<'_>| remote_map::end(&mut map, operation, &outcome);
         let ended = self.store.collections.edit(name, CollectionKind::RemoteMap, end);
         let Some(ended) = ended.expect("only remote maps queue operations") else { return before };
-        self.store.queued.remove(&operation);
+        self.store.queued.remove(operation);
         self.note(name, ended.changes, |change| ChangeKind::RemoteMap { operation, change });
         if let RemoteOutcome::Failed(error) = &outcome {
             let kind = ChangeKind::RemoteFailed { operation, error: error.clone() };

@@ -9,6 +9,7 @@ use hamok::{
 
 use super::machine::{Machine, Speed};
 use super::network::{Choice, Network};
+use super::remote::Outside;
 use super::transcript::Transcript;
 
 /// Some machines, the network between them, and the transcript of what they did.
@@ -17,6 +18,7 @@ pub(crate) struct Cluster {
     pub(super) network: Network,
     pub(super) transcript: Transcript,
     last_request: u64,
+    pub(super) outside: Outside,
 }
 
 /// Keys and values are their own text, so that a transcript shows them as they are.
@@ -46,6 +48,7 @@ impl Cluster {
             network: Network::default(),
             transcript: Transcript::new(),
             last_request: 0,
+            outside: Outside::default(),
         }
     }
 
@@ -164,8 +167,10 @@ impl Cluster {
             let Some(input) = next else { return };
             for output in self.machine_mut(id).step(input) {
                 self.transcript.output(id, &output);
-                if let Output::Send(envelope) = &output {
-                    self.network.send(envelope);
+                match &output {
+                    Output::Send(envelope) => self.network.send(envelope),
+                    Output::Remote(call) => self.outside.calls.push((id, call.clone())),
+                    Output::Persist(_) | Output::Reply(_) | Output::Event(_) => {}
                 }
             }
             next = self.machine_mut(id).next_input();

@@ -7,10 +7,12 @@
 mod cluster;
 mod machine;
 mod network;
+mod remote;
 mod report;
 mod request;
 mod script;
 mod settings;
+mod store;
 mod transcript;
 
 pub(crate) use cluster::Cluster;

@@ -84,10 +84,11 @@ fn operation(words: &[&str]) -> Request {
         ["join", "learner"] => only(Ok(join(false))),
         ["transfer"] => only(Ok(transfer_leadership(None))),
         ["transfer", to] => only(Ok(transfer_leadership(Some(node(to))))),
+        ["remote", rest @ ..] => super::remote::request(rest),
         unknown => panic!("no such request: {unknown:?}"),
     }
 }
 
-fn only<R>(call: Result<Call<R>, EncodeError>) -> Request {
+pub(super) fn only<R>(call: Result<Call<R>, EncodeError>) -> Request {
     call.expect("short text can be encoded").into_parts().0
 }

@@ -32,13 +32,17 @@
 //! | `request 1 subscribe e [metadata]`, `request 1 unsubscribe e` | of this node, to an event |
 //! | `request 1 publish e payload`, `request 1 notify e payload` | an event for those who subscribed |
 //! | `request 1 close-emitter`, `request 1 reopen-emitter` | of the use that this node makes of it |
-//! | `show events replies persists sends Kind …` | what is shown from here on; `show nothing` |
+//! | `show events replies persists calls sends Kind …` | what is shown from here on; `show nothing` |
 //! | `show elections members transfers snapshots storage changes emissions logs drops` | some of the events |
 //! | `quietly …` | any other command, showing nothing |
 //! | `status 1`, `stored 1`, `map 1` | what a node says, what its disk holds, its copy of the map |
 //! | `emitter 1` | who subscribed to what, by its copy |
 //! | `members 1`, `log 1` | what it says of the members, and of its log, snapshot and format version |
 //! | `image 1` | what the snapshot on its disk covers, and the log after it |
+//! | `request 1 remote set k v` | of the remote map: `set`, `insert`, `get`, `read`, `adopt`, `sync` |
+//! | `call 1 performed`, `call 1 lost`, `call 1 answer-lost` | what becomes of a call that a node has made |
+//! | `call 1 late`, `call 1 arrives` | it is given up; one that was given up reaches the store |
+//! | `row` | what the outside store has |
 //! | `same` | checks that all nodes that run have applied the same and are in the same state |
 
 use std::collections::BTreeSet;
@@ -106,6 +110,8 @@ impl Cluster {
                 let request = self.parse_request(&words[1..]);
                 self.request(node(words[0]), request);
             }
+            "call" => self.on_call(node(words[0]), &words[1..]),
+            "row" => self.transcript.note(self.outside.row()),
             "show" => {
                 let what = words.iter().filter(|word| **word != "nothing");
                 self.transcript.show_only(what.map(ToString::to_string).collect());

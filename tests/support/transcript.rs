@@ -21,8 +21,8 @@ impl Transcript {
         &self.text
     }
 
-    /// Chooses what is shown: `events` or some of them by their topic, `replies`, `persists`, `sends`,
-    /// or envelopes by their kind.
+    /// Chooses what is shown: `events` or some of them by their topic, `replies`, `persists`, `calls`,
+    /// `sends`, or envelopes by their kind.
     pub(crate) fn show_only(&mut self, what: BTreeSet<String>) -> BTreeSet<String> {
         std::mem::replace(&mut self.shown, what)
     }
@@ -83,6 +83,7 @@ fn topic(event: &Event) -> &'static str {
         | Event::SessionExpired { .. }
         | Event::CommandUnreadable { .. }
         | Event::CommandTooNew { .. } => "changes",
+        Event::RemoteRefused { .. } | Event::RemoteResultIgnored { .. } => "results",
         Event::Emitted(_) => "emissions",
         Event::AppendRefused { .. } | Event::LogTruncated { .. } => "logs",
         Event::EnvelopeDropped { .. } => "drops",
