@@ -360,6 +360,8 @@ impl Raft {
 
     fn be_removed(&mut self, by: EntryId) {
         self.hard.removed = Some(by);
+        // It may not have noticed yet that it was let in. From now on it asks when it is told to.
+        self.meeting = None;
         self.outbox.save_hard_state();
         self.emit(Event::Removed { index: by.index });
         self.notices.push(Notice::MembersChanged);
