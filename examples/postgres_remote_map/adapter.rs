@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hamok::{
-    Fence, FenceRow, FenceVerdict, GroupId, Index, RemoteCall, RemoteOperation, RemoteOutcome,
-    RemoteQuery, RemoteResult, RemoteWork, StoreError, Term,
+    Fence, FenceRow, FenceVerdict, GroupId, Index, RemoteAnswer, RemoteCall, RemoteOperation,
+    RemoteOutcome, RemoteQuery, RemoteResult, RemoteWork, StoreError, Term,
 };
 use postgres::error::Error;
 use postgres::{Client, Config, IsolationLevel, NoTls, Row, Transaction};
@@ -105,12 +105,13 @@ fn execute(
 fn row(row: &Row) -> Result<Option<FenceRow>, Error> {
     let Some(group) = row.try_get::<_, Option<i64>>("group")? else { return Ok(None) };
     let number = |column| row.try_get::<_, i64>(column).map(i64::cast_unsigned);
-    let outcome = RemoteOutcome::decode(row.try_get("outcome")?);
+    // What cannot be read was executed all the same, by a later version perhaps.
+    let unknown = RemoteOutcome::Done(RemoteAnswer::TooLarge { bytes: 0 });
     Ok(Some(FenceRow {
         group: GroupId::new(group.cast_unsigned()),
-        term: Term::new(number("term")?),
-        last: Index::new(number("last")?),
-        outcome: outcome.unwrap_or(RemoteOutcome::Failed(StoreError::new("the row is damaged"))),
+        term: Term::try_from(number("term")?).unwrap_or(Term::MAX),
+        last: Index::try_from(number("last")?).unwrap_or(Index::MAX),
+        outcome: RemoteOutcome::decode(row.try_get("outcome")?).unwrap_or(unknown),
     }))
 }
 
@@ -148,7 +149,7 @@ fn read(client: &mut Client, map: &[u8], query: &RemoteQuery) -> Result<RemoteRe
     let mut transaction = snapshot.read_only(true).start()?;
     let last = "SELECT last FROM hamok_rows WHERE map = $1 AND last IS NOT NULL";
     let last = transaction.query_opt(last, &[&map])?.map_or(0, |row| row.get::<_, i64>(0));
-    let last = Index::new(last.cast_unsigned());
+    let last = Index::try_from(last.cast_unsigned()).unwrap_or(Index::MAX);
     Ok(match (Entries { transaction: &mut transaction, map }).read(query)? {
         Some(answer) => RemoteResult::Read { last, outcome: RemoteOutcome::Done(answer) },
         None => RemoteResult::Unanswered,

@@ -79,17 +79,17 @@ impl RedisStore {
             return Ok(RemoteResult::Ended(RemoteOutcome::Done(answer(operation, said)?)));
         }
         let said: String = from_redis_value(said)?;
-        let number = said.parse().unwrap_or_default();
+        let number: u64 = said.parse().unwrap_or_default();
         Ok(match &*verdict {
-            "term passed" => {
-                RemoteResult::Refused(FenceRefusal::TermPassed { highest: Term::new(number) })
-            }
+            "term passed" => RemoteResult::Refused(FenceRefusal::TermPassed {
+                highest: Term::try_from(number).unwrap_or(Term::MAX),
+            }),
             "other group" => {
                 RemoteResult::Refused(FenceRefusal::OtherGroup { group: GroupId::new(number) })
             }
-            "out of order" => {
-                RemoteResult::Refused(FenceRefusal::OutOfOrder { last: Index::new(number) })
-            }
+            "out of order" => RemoteResult::Refused(FenceRefusal::OutOfOrder {
+                last: Index::try_from(number).unwrap_or(Index::MAX),
+            }),
             _ => RemoteResult::Ended(RemoteOutcome::Failed(StoreError::new(&said))),
         })
     }
@@ -168,7 +168,8 @@ fn read(connection: &mut Connection, map: &str, query: &RemoteQuery) -> RedisRes
     }
     let mut said: Vec<Value> = pipe.query(connection)?;
     let last: Option<String> = from_redis_value(said.remove(0))?;
-    let last = Index::new(last.and_then(|last| last.parse().ok()).unwrap_or_default());
+    let last = last.and_then(|last| last.parse::<u64>().ok()).unwrap_or_default();
+    let last = Index::try_from(last).unwrap_or(Index::MAX);
     let answer = match query {
         RemoteQuery::Get(_) => RemoteAnswer::Values(values(Value::Array(said))?),
         RemoteQuery::Len => RemoteAnswer::Count(from_redis_value(said.remove(0))?),

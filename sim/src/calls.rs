@@ -2,7 +2,8 @@
 //! back.
 
 use hamok::{
-    Call, EncodeError, Failure, Field, Fields, Map, Queue, Record, Reply, Request, Ticket,
+    Call, EncodeError, Failure, Field, Fields, Map, Queue, Record, RemoteMap, Reply, Request,
+    Ticket,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -12,6 +13,8 @@ use crate::history::{CallResult, MapOperation, Operation, QueueOperation, Record
 pub(crate) type TextMap = Map<String, String>;
 /// A queue of text.
 pub(crate) type TextQueue = Queue<String>;
+/// A map of text to text that the outside store holds.
+pub(crate) type TextRemoteMap = RemoteMap<String, String>;
 /// A record whose fields hold text.
 pub(crate) type TextRecord = Record<Instance>;
 
@@ -81,7 +84,7 @@ impl ClientCall {
             Operation::Map(operation) => on_map(&TextMap::new(name), operation),
             Operation::Queue(operation) => on_queue(&TextQueue::new(name), operation),
             Operation::Record(operation) => on_record(&TextRecord::new(name), operation),
-            Operation::RemoteMap(operation) => panic!("nobody asks for {operation}"),
+            Operation::RemoteMap(operation) => on_remote_map(&TextRemoteMap::new(name), operation),
         }
     }
 
@@ -101,6 +104,26 @@ impl ClientCall {
 }
 
 fn on_map(map: &TextMap, operation: &MapOperation) -> Result<ClientCall, EncodeError> {
+    use MapOperation as Op;
+    Ok(match operation {
+        Op::Set { key, value } => map.set(key, value)?.into(),
+        Op::SetAll { entries } => map.set_all(pairs(entries))?.into(),
+        Op::Insert { key, value } => map.insert(key, value)?.into(),
+        Op::InsertAll { entries } => map.insert_all(pairs(entries))?.into(),
+        Op::UpdateIf { key, value, expected } => map.update_if(key, value, expected)?.into(),
+        Op::Remove { key } => map.remove(key)?.into(),
+        Op::RemoveAll { keys } => map.remove_all(keys)?.into(),
+        Op::RemoveIf { key, expected } => map.remove_if(key, expected)?.into(),
+        Op::Delete { key } => map.delete(key)?.into(),
+        Op::DeleteAll { keys } => ClientCall::of(map.delete_all(keys)?, AnyTicket::Keys),
+        Op::Clear => map.clear().into(),
+        Op::Read { key } => map.read(key)?.into(),
+        Op::ReadAll { keys } => map.read_all(keys)?.into(),
+        Op::ReadLen => map.read_len().into(),
+    })
+}
+
+fn on_remote_map(map: &TextRemoteMap, operation: &MapOperation) -> Result<ClientCall, EncodeError> {
     use MapOperation as Op;
     Ok(match operation {
         Op::Set { key, value } => map.set(key, value)?.into(),

@@ -377,7 +377,12 @@ impl Client {
 impl UnderWay {
     fn on_failure(&mut self, token: u64, index: Option<u64>, failure: Failure) -> Next {
         match failure {
-            Failure::Refused(_) => Next::End(CallOutcome::Refused { index }),
+            // The outside store refused it, in its turn: a write has no effect, and a read no result.
+            Failure::Store(_) if self.drawn.operation.is_read() => {
+                self.doubtful.remove(&token);
+                Next::End(CallOutcome::NotExecuted)
+            }
+            Failure::Refused(_) | Failure::Store(_) => Next::End(CallOutcome::Refused { index }),
             Failure::NotExecuted(NotExecuted::TooLarge { .. }) => {
                 self.doubtful.remove(&token);
                 Next::GiveUp

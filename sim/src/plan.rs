@@ -115,8 +115,10 @@ pub struct Load {
     pub bulk: u32,
     /// How many in a million are on queues.
     pub queues: u32,
-    /// How many in a million are on records; the others are on maps.
+    /// How many in a million are on records.
     pub records: u32,
+    /// How many in a million are on remote maps; the others are on maps.
+    pub remote_maps: u32,
     /// Whether a task beside each node subscribes to events and publishes some.
     pub emitters: bool,
     /// How many in a million go without a session of the client's.
@@ -395,6 +397,7 @@ impl Load {
             bulk: 100_000,
             queues: 250_000,
             records: 200_000,
+            remote_maps: 200_000,
             emitters: true,
             sessionless: 100_000,
             oversized: 1_000,
@@ -415,8 +418,9 @@ impl Load {
             keys: dice.between(4, 16),
             reads: *dice.pick(&[50_000, 300_000, 600_000]),
             bulk: *dice.pick(&[0, 50_000, 150_000]),
-            queues: *dice.pick(&[0, 150_000, 300_000, 500_000]),
-            records: *dice.pick(&[0, 150_000, 300_000, 400_000]),
+            queues: *dice.pick(&[0, 100_000, 200_000, 400_000]),
+            records: *dice.pick(&[0, 100_000, 200_000, 300_000]),
+            remote_maps: *dice.pick(&[0, 100_000, 200_000, 300_000]),
             emitters: dice.chance(500_000),
             sessionless: *dice.pick(&[0, 50_000, 500_000]),
             oversized: *dice.pick(&[0, 2_000, 20_000]),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hamok::{
     Birth, Call, Config, Envelope, Failure, Incarnation, Input, Node, NodeId, Output, RemoteCall,
-    RemoteResult, RemoteWork, Reply, RequestId, Role, Stored, Ticket, Ticks,
+    RemoteResult, RemoteWork, Reply, RequestId, Role, StoreError, Stored, Ticket, Ticks,
 };
 
 use crate::servers::Perform;
@@ -132,6 +132,11 @@ impl Group {
 
     /// Asks whichever node is up until it is done; for what may be done twice.
     pub(crate) fn get<R>(&mut self, call: Call<R>) -> R {
+        self.try_to(call).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, or what the store says when it refuses for good.
+    pub(crate) fn try_to<R>(&mut self, call: Call<R>) -> Result<R, StoreError> {
         loop {
             let at = (0..3).find(|&at| self.is_up(at)).expect("one is up");
             let (id, ticket) = self.ask(at, call.clone());
@@ -139,7 +144,8 @@ impl Group {
                 self.run();
                 match self.reply(id).map(|reply| ticket.clone().redeem(reply)) {
                     None => {}
-                    Some(Ok(result)) => return result,
+                    Some(Ok(result)) => return Ok(result),
+                    Some(Err(Failure::Store(error))) => return Err(error),
                     Some(Err(Failure::NotExecuted(_) | Failure::Unknown(_))) => break,
                     Some(Err(failure)) => panic!("{failure}"),
                 }

@@ -66,6 +66,43 @@ fn every_method_works_in_postgres() {
 }
 
 #[test]
+fn what_redis_refuses_for_good_is_a_result() {
+    let Some(mut server) = Server::redis() else { return };
+    server.start();
+    let client = redis::Client::open(server.url()).expect("a valid address");
+    let mut connection = client.get_connection().expect("it answers");
+    let entries = "hamok:{shared}:entries";
+    let set: redis::RedisResult<()> = redis::cmd("SET").arg(entries).arg(1).query(&mut connection);
+    set.expect("it answers");
+    let mut group = Group::new(move || server.connect());
+    let call = || MAP.set(&"a".to_owned(), &1).expect("it encodes");
+    let error = group.try_to(call()).expect_err("the entries are no hash");
+    assert_eq!(error.as_str(), "the entries are not a hash but a string");
+    let deleted: redis::RedisResult<()> = redis::cmd("DEL").arg(entries).query(&mut connection);
+    deleted.expect("it answers");
+    assert_eq!(group.get(call()), None, "the queue goes on");
+}
+
+#[test]
+fn what_postgres_refuses_for_good_is_a_result() {
+    let Some(mut server) = Server::postgres() else { return };
+    server.start();
+    let mut group = Group::new(move || server.connect());
+    // No index takes it, however it is compressed.
+    let mut state = 1_u64;
+    let digit = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from_digit(u32::try_from(state >> 59).expect("five bits"), 36).expect("a digit")
+    };
+    let long: String = (0..20_000).map(digit).collect();
+    let both = MAP.set_all([("a".to_owned(), 1), (long, 2)]).expect("it encodes");
+    let error = group.try_to(both).expect_err("the second key is too long");
+    assert!(error.as_str().contains("index"), "{error}");
+    assert_eq!(group.get(MAP.read_len()), 0, "nothing was changed");
+    assert_eq!(group.get(MAP.set(&"a".to_owned(), &1).expect("it encodes")), None);
+}
+
+#[test]
 fn the_redis_example_counts_visits() {
     if let Some(server) = Server::redis() {
         example_counts_visits("redis_remote_map", server);

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Event, Field, Index, Map, MapEvent, Queue, QueueEvent, Record, RecordEvent};
+use hamok::{
+    Event, Field, Index, Map, MapEvent, Queue, QueueEvent, Record, RecordEvent, RemoteMap,
+    RemoteMapEvent,
+};
 
 use super::events;
 use crate::history::{History, HistoryEvent, Model};
@@ -36,6 +39,7 @@ pub(super) enum TypedChange {
     Map(MapEvent<String, String>),
     Queue(QueueEvent<String>),
     Record(FieldChange),
+    RemoteMap(RemoteMapEvent<String, String>),
 }
 
 /// A change of a record whose fields hold text.
@@ -68,7 +72,7 @@ impl Journal {
     /// If one does not read as a collection of text, of a kind that clients used under this name.
     pub(super) fn read(&self, history: &History) -> Result<Vec<Reported>, String> {
         let used = used(history);
-        let told = self.changes.iter().filter(|(_, change)| !only_concludes(change));
+        let told = self.changes.iter().filter(|(_, change)| !changes_nothing(change));
         let ours = told.filter_map(|(seen, change)| {
             let (name, models) = used.get_key_value(change.collection())?;
             Some((*seen, change, *name, models))
@@ -79,7 +83,8 @@ impl Journal {
                 let models: Vec<String> = models.iter().map(ToString::to_string).collect();
                 format!("{change} is none of a {} of text", models.join(" or "))
             })?;
-            Ok(Reported { index: change.index().get(), model, name: name.to_owned(), typed, seen })
+            let index = change.operation().unwrap_or(change.index()).get();
+            Ok(Reported { index, model, name: name.to_owned(), typed, seen })
         })
         .collect()
     }
@@ -122,6 +127,13 @@ impl TypedChange {
                 QueueEvent::Clear => QueueChange::Clear,
                 _ => return None,
             }),
+            Self::RemoteMap(event) => Change::Entry(match event {
+                RemoteMapEvent::Insert { key, value } => EntryChange::Insert { key, value },
+                RemoteMapEvent::Update { key, old, new } => EntryChange::Update { key, old, new },
+                RemoteMapEvent::Remove { key, value } => EntryChange::Remove { key, value },
+                RemoteMapEvent::Clear => EntryChange::Clear,
+                _ => return None,
+            }),
             Self::Record(change) => Change::Entry(match change {
                 FieldChange::Insert { field: key, value } => EntryChange::Insert { key, value },
                 FieldChange::Update { field: key, old, new } => {
@@ -156,8 +168,9 @@ fn typed(model: Model, change: &hamok::Change) -> Option<TypedChange> {
         Model::Record => {
             TypedChange::Record(FieldChange::of(Record::<()>::named(name).ok()?.event(change)?)?)
         }
-        // The simulator's clients do not use these.
-        Model::RemoteMap => return None,
+        Model::RemoteMap => TypedChange::RemoteMap(
+            RemoteMap::<String, String>::named(name).ok()?.event(change)?.ok()?,
+        ),
     };
     typed.change().is_some().then_some(typed)
 }
@@ -177,11 +190,14 @@ impl FieldChange {
     }
 }
 
-/// Whether a change only says what became of its queue by others of the same entry.
-fn only_concludes(change: &hamok::Change) -> bool {
-    let queue = Queue::<String>::named(change.collection().to_owned());
-    let event = queue.ok().and_then(|queue| queue.event(change));
-    matches!(event, Some(Ok(QueueEvent::NotEmpty | QueueEvent::Empty)))
+/// Whether a change only says what became of its queue by others of the same entry, or that an operation on
+/// a remote map changed nothing.
+fn changes_nothing(change: &hamok::Change) -> bool {
+    let name = || change.collection().to_owned();
+    let queue = Queue::<String>::named(name()).ok().and_then(|queue| queue.event(change));
+    let map = RemoteMap::<String, String>::named(name()).ok().and_then(|map| map.event(change));
+    matches!(queue, Some(Ok(QueueEvent::NotEmpty | QueueEvent::Empty)))
+        || matches!(map, Some(Ok(RemoteMapEvent::ApplyFailed { .. })))
 }
 
 #[cfg(test)]

@@ -5,30 +5,45 @@ use crate::history::{MapOperation, Operation};
 
 use super::{Drawing, Drawn};
 
-/// Operations here are about one key each, so that the search may look at every key alone.
+/// The maps of one kind.
+#[derive(Clone, Copy)]
+pub(super) struct Maps {
+    /// Operations here are about one key each, so that the search may look at every key alone.
+    keys: &'static str,
+    /// Operations here are about several keys, or all: each map is one partition for the search, and must
+    /// stay small.
+    bulk: [&'static str; 4],
+}
+
+/// Those that the group itself holds.
+pub(super) const MAPS: Maps = Maps { keys: KEYS, bulk: ["bulk1", "bulk2", "bulk3", "bulk4"] };
+/// Those that the outside store holds.
+pub(super) const REMOTE_MAPS: Maps =
+    Maps { keys: "far-keys", bulk: ["far-bulk1", "far-bulk2", "far-bulk3", "far-bulk4"] };
 const KEYS: &str = "keys";
-/// Operations here are about several keys, or all: each map is one partition for the search, and must
-/// stay small.
-const BULK: [&str; 4] = ["bulk1", "bulk2", "bulk3", "bulk4"];
 
 impl Drawing<'_> {
-    pub(super) fn map_operation(&mut self, reads: bool) -> (&'static str, MapOperation) {
+    pub(super) fn map_operation(
+        &mut self,
+        maps: Maps,
+        reads: bool,
+    ) -> (&'static str, MapOperation) {
         match (self.dice.chance(self.load.bulk), reads) {
-            (true, true) => (*self.dice.pick(&BULK), self.bulk_read()),
-            (true, false) => (*self.dice.pick(&BULK), self.bulk_write()),
-            (false, true) => (KEYS, MapOperation::Read { key: self.key() }),
-            (false, false) => (KEYS, self.write()),
+            (true, true) => (*self.dice.pick(&maps.bulk), self.bulk_read()),
+            (true, false) => (*self.dice.pick(&maps.bulk), self.bulk_write()),
+            (false, true) => (maps.keys, MapOperation::Read { key: self.key() }),
+            (false, false) => (maps.keys, self.write(maps.keys)),
         }
     }
 
-    fn write(&mut self) -> MapOperation {
+    fn write(&mut self, map: &'static str) -> MapOperation {
         let key = self.key();
         if self.dice.chance(self.load.oversized) && self.knobs.max_entry_bytes <= OVERSIZED {
             let length = usize::try_from(self.knobs.max_entry_bytes).expect("it is small");
             return MapOperation::Set { key, value: "x".repeat(length) };
         }
         let value = self.value(0);
-        let expected = self.known.value(KEYS, &key);
+        let expected = self.known.value(map, &key);
         match self.dice.between(0, 99) {
             0..30 => MapOperation::Set { key, value },
             30..50 => MapOperation::Insert { key, value },

@@ -62,10 +62,14 @@ impl Drawing<'_> {
                 let operation = if reads { self.record_read() } else { self.record_write(name) };
                 (name, Operation::Record(operation))
             }
-            Model::Map | Model::RemoteMap => match self.conditional_on_view(reads) {
+            Model::RemoteMap => {
+                let (name, operation) = self.map_operation(map::REMOTE_MAPS, reads);
+                (name, Operation::RemoteMap(operation))
+            }
+            Model::Map => match self.conditional_on_view(reads) {
                 Some(drawn) => return drawn,
                 None => {
-                    let (name, operation) = self.map_operation(reads);
+                    let (name, operation) = self.map_operation(map::MAPS, reads);
                     (name, Operation::Map(operation))
                 }
             },
@@ -74,13 +78,17 @@ impl Drawing<'_> {
     }
 
     fn draw_model(&mut self) -> Model {
-        let drawn = self.dice.between(0, 999_999);
-        let Load { queues, records, .. } = self.load;
-        match drawn {
-            _ if drawn < u64::from(queues) => Model::Queue,
-            _ if drawn < u64::from(queues) + u64::from(records) => Model::Record,
-            _ => Model::Map,
+        let mut drawn = self.dice.between(0, 999_999);
+        let Load { queues, records, remote_maps, .. } = self.load;
+        for (model, share) in
+            [(Model::Queue, queues), (Model::Record, records), (Model::RemoteMap, remote_maps)]
+        {
+            match drawn.checked_sub(u64::from(share)) {
+                None => return model,
+                Some(rest) => drawn = rest,
+            }
         }
+        Model::Map
     }
 
     /// A value that no other call writes.
