@@ -7,11 +7,12 @@ use core::fmt;
 use crate::bytes::Bytes;
 use crate::raft::Configuration;
 use crate::raft::message::JoinRefusal;
+use crate::reasons::{DropReason, VoteRefusal};
 use crate::remote_call::FenceRefusal;
 use crate::store::{Change, Name};
 use crate::types::{
-    EntryId, GroupId, Identity, Index, Life, NodeId, Peer, RemoteCallId, RequestId, SessionId,
-    Term, WriteId,
+    EntryId, GroupId, Identity, Index, NodeId, Peer, RemoteCallId, RequestId, SessionId, Term,
+    WriteId,
 };
 
 /// Something that happened inside a node.
@@ -298,91 +299,6 @@ pub enum Role {
     Leader,
 }
 
-/// Why a vote was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VoteRefusal {
-    /// The candidate's term is past.
-    StaleTerm {
-        /// The term here.
-        ours: Term,
-    },
-    /// A leader was heard from within the least election time-out (Raft §6, last paragraph).
-    LeaderAlive {
-        /// The leader.
-        leader: NodeId,
-    },
-    /// The candidate's log is not as up to date as the one here (Raft §5.4.1).
-    LogBehind {
-        /// The last entry here.
-        ours: EntryId,
-        /// The last entry there.
-        theirs: EntryId,
-    },
-    /// The vote of this term went to another (Raft §5.2).
-    AlreadyVoted {
-        /// To whom.
-        candidate: Peer,
-    },
-}
-
-/// Why an envelope was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum DropReason {
-    /// It is addressed to another node.
-    NotForThisNode,
-    /// It is addressed to another incarnation or life of this node.
-    NotForThisLife {
-        /// The present one.
-        ours: Life,
-    },
-    /// It is about another group.
-    OtherGroup,
-    /// It was sent by a life of that peer which is over.
-    SenderGone {
-        /// The newest life known.
-        newest: Life,
-    },
-    /// This node's first write of this life is not durable yet.
-    Starting,
-    /// This node's disk failed: it takes no further part.
-    Failed,
-    /// This node has more to apply than it takes in.
-    Busy,
-    /// Its sender is no member of the group.
-    NotAMember,
-    /// Its term is past.
-    StaleTerm {
-        /// The term here.
-        ours: Term,
-    },
-    /// It answers what was not asked, or no longer matters.
-    Unexpected,
-    /// No correct member sends this.
-    Impossible(Impossible),
-}
-
-/// What makes a message one that no correct member sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Impossible {
-    /// It claims to lead the term that this node leads.
-    SecondLeader,
-    /// It would replace entries that are committed, or that its leader has sent itself.
-    RewritesLog,
-    /// It acknowledges entries that were never sent.
-    AcknowledgesUnsent,
-    /// It answers a round that was never begun.
-    AnswersUnasked,
-    /// It claims to be this very node.
-    FromMyself,
-    /// Its entries cannot stand where it puts them.
-    MisplacedEntries,
-    /// It says that this node lost what it holds.
-    NotLost,
-}
-
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -390,49 +306,6 @@ impl fmt::Display for Role {
             Self::PreCandidate => "pre-candidate",
             Self::Candidate => "candidate",
             Self::Leader => "leader",
-        })
-    }
-}
-
-impl fmt::Display for VoteRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StaleTerm { ours } => write!(f, "stale term, ours is {ours}"),
-            Self::LeaderAlive { leader } => write!(f, "leader {leader} is alive"),
-            Self::LogBehind { ours, theirs } => write!(f, "log behind, {theirs} against {ours}"),
-            Self::AlreadyVoted { candidate } => write!(f, "already voted for {candidate}"),
-        }
-    }
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotForThisNode => f.write_str("not for this node"),
-            Self::NotForThisLife { ours } => write!(f, "not for this life ({ours})"),
-            Self::OtherGroup => f.write_str("other group"),
-            Self::SenderGone { newest } => write!(f, "sender gone, newest life is {newest}"),
-            Self::Starting => f.write_str("starting"),
-            Self::Failed => f.write_str("failed"),
-            Self::Busy => f.write_str("busy"),
-            Self::NotAMember => f.write_str("not a member"),
-            Self::StaleTerm { ours } => write!(f, "stale term, ours is {ours}"),
-            Self::Unexpected => f.write_str("unexpected"),
-            Self::Impossible(what) => write!(f, "impossible: {what}"),
-        }
-    }
-}
-
-impl fmt::Display for Impossible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SecondLeader => "a second leader of this term",
-            Self::RewritesLog => "rewrites what is committed or its own",
-            Self::AcknowledgesUnsent => "acknowledges what was not sent",
-            Self::AnswersUnasked => "answers a round not begun",
-            Self::FromMyself => "from myself",
-            Self::MisplacedEntries => "misplaced entries",
-            Self::NotLost => "nothing was lost",
         })
     }
 }
@@ -448,28 +321,22 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoleChanged { term, role } => write!(f, "{role} in {term}"),
-            Self::LeaderChanged { term, leader: Some(leader) } => {
-                write!(f, "leader of {term} is {leader}")
-            }
-            Self::LeaderChanged { term, leader: None } => write!(f, "no leader in {term}"),
+            Self::LeaderChanged { term, leader } => fmt_leader(f, *term, *leader),
             Self::GroupFounded { group } => write!(f, "founded {group}"),
             Self::GroupEntered { group } => write!(f, "entered {group}"),
             Self::GroupExists { peer, group } => write!(f, "{peer} has {group} already"),
             Self::MembersChanged { configuration } => write!(f, "members {configuration}"),
             Self::Removed { index } => write!(f, "no member any more, by {index}"),
             Self::JoinAsked { identity, .. } => write!(f, "{identity} asks to join"),
-            Self::JoinRefused { leader, because } => {
-                write!(f, "not taken in by {leader}: {because}")
+            Self::JoinRefused { leader: by, because } => {
+                write!(f, "not taken in by {by}: {because}")
             }
             Self::TransferBegan { to } => write!(f, "handing leadership on to {to}"),
             Self::TransferFailed { to } => write!(f, "{to} did not take leadership over"),
             Self::SnapshotTaken { last, bytes } => {
                 write!(f, "snapshot {last} of {bytes} bytes taken")
             }
-            Self::SnapshotSent { to, last, resumed_at } => {
-                write!(f, "sending snapshot {last} to {to}")?;
-                if *resumed_at > 0 { write!(f, " from piece {resumed_at} on") } else { Ok(()) }
-            }
+            Self::SnapshotSent { to, last, resumed_at } => fmt_sending(f, *last, *to, *resumed_at),
             Self::SnapshotInstalled { last } => write!(f, "snapshot {last} installed"),
             Self::SnapshotRefused { last } => write!(f, "snapshot {last} refused"),
             Self::SnapshotLoaded { last } => write!(f, "snapshot {last} loaded"),
@@ -497,8 +364,8 @@ impl fmt::Display for Event {
                 write!(f, "command {index} is of version {version}, too new: applying stops")
             }
             Self::VoteRefused { candidate, term, pre_vote, because } => {
-                let kind = if *pre_vote { "pre-vote" } else { "vote" };
-                write!(f, "{kind} refused to {candidate} for {term}: {because}")
+                let pre = if *pre_vote { "pre-" } else { "" };
+                write!(f, "{pre}vote refused to {candidate} for {term}: {because}")
             }
             Self::AppendRefused { leader, previous, hint } => {
                 write!(f, "append from {leader} refused: no {previous} here, hint {hint}")
@@ -511,4 +378,21 @@ impl fmt::Display for Event {
             Self::ConfirmationIgnored => f.write_str("confirmation ignored"),
         }
     }
+}
+
+fn fmt_leader(f: &mut fmt::Formatter<'_>, term: Term, leader: Option<NodeId>) -> fmt::Result {
+    match leader {
+        Some(leader) => write!(f, "leader of {term} is {leader}"),
+        None => write!(f, "no leader in {term}"),
+    }
+}
+
+fn fmt_sending(
+    f: &mut fmt::Formatter<'_>,
+    last: EntryId,
+    to: NodeId,
+    resumed_at: u64,
+) -> fmt::Result {
+    write!(f, "sending snapshot {last} to {to}")?;
+    if resumed_at > 0 { write!(f, " from piece {resumed_at} on") } else { Ok(()) }
 }

@@ -17,6 +17,7 @@ mod io;
 pub mod manual;
 mod node;
 mod raft;
+mod reasons;
 mod remote_call;
 mod requests;
 mod state_machine;
@@ -30,7 +31,7 @@ pub use codec::{Claim, DecodeError, Envelope, MAX_ENVELOPE_BYTES};
 pub use config::{
     Admission, Birth, Config, ConfigError, Priority, RemoteQueueLimits, SessionLimits,
 };
-pub use event::{DropReason, Emission, Event, Impossible, Role, VoteRefusal};
+pub use event::{Emission, Event, Role};
 pub use handle::{
     Call, Codec, Collection, Cursor, Delivered, Emitted, Emitter, EmitterEvent, EmitterView,
     EncodeError, Export, Failure, Field, Fields, Held, ImportError, InstanceError, Map, MapEvent,
@@ -44,6 +45,7 @@ pub use raft::{
     Afterwards, ChangeRefusal, Configuration, Entry, JoinRefusal, Member, MemberChange,
     SnapshotHead, Standing, TaskRefusal,
 };
+pub use reasons::{DropReason, Impossible, VoteRefusal};
 pub use remote_call::{
     Fence, FenceRefusal, FenceRow, FenceVerdict, RemoteCall, RemoteResult, RemoteWork,
 };

@@ -60,11 +60,14 @@ struct Machine {
     last: BTreeMap<(Identity, String), u64>,
 }
 
+/// The number of what was published, and what its reply will mean.
+type Asked = (u64, Ticket<Delivered>);
+
 struct World {
     machines: Vec<Machine>,
     wire: Vec<Envelope>,
     /// Requests without a reply, of the present lives, and the number that was published.
-    asked: BTreeMap<(usize, RequestId), Option<(u64, Ticket<Delivered>)>>,
+    asked: BTreeMap<(usize, RequestId), Option<Asked>>,
     requests: u64,
     /// Who was handed what, in any life.
     handed: BTreeSet<(NodeId, u64)>,

@@ -403,7 +403,9 @@ impl UnderWay {
             Failure::WrongReply => {
                 Next::Object(format!("{} was answered with another kind of result", self.id))
             }
-            _ => Next::Object(format!("{} failed in a way that is not known here", self.id)),
+            Failure::Partial { .. } | _ => {
+                Next::Object(format!("{} failed in a way that is not known here", self.id))
+            }
         }
     }
 

@@ -150,7 +150,7 @@ impl EmitterTasks {
 
     /// The run is over.
     pub(crate) fn on_end(&mut self, context: &Context<'_>) -> Result<(), Violation> {
-        for (&node, _) in &self.tasks {
+        for &node in self.tasks.keys() {
             let Some(node) = context.node(node) else { continue };
             let members = &node.status().configuration;
             let subscriptions = node.emitter(&EVENTS).subscriptions();

@@ -86,7 +86,7 @@ impl Mirror {
             CollectionKind::Map => Contents::Map(BTreeMap::new()),
             CollectionKind::Queue => Contents::Queue(VecDeque::new()),
             CollectionKind::Record => Contents::Record(BTreeMap::new()),
-            _ => return Ok(()),
+            CollectionKind::Emitter | CollectionKind::RemoteMap | _ => return Ok(()),
         };
         let contents = self.collections.entry(name.to_owned()).or_insert(empty);
         let follows = match contents {
@@ -110,7 +110,7 @@ fn take_map(entries: &mut BTreeMap<String, String>, name: &str, change: &Change)
         MapEvent::Update { key, old, new } => entries.insert(key, new) == Some(old),
         MapEvent::Remove { key, value } => entries.remove(&key) == Some(value),
         MapEvent::Clear => !std::mem::take(entries).is_empty(),
-        _ => return None,
+        MapEvent::Dropped | _ => return None,
     })
 }
 
@@ -125,7 +125,7 @@ fn take_queue(values: &mut VecDeque<String>, name: &str, change: &Change) -> Opt
         QueueEvent::Clear => !std::mem::take(values).is_empty(),
         QueueEvent::NotEmpty => !values.is_empty(),
         QueueEvent::Empty => values.is_empty(),
-        _ => return None,
+        QueueEvent::Dropped | _ => return None,
     })
 }
 
@@ -139,7 +139,7 @@ fn take_record(fields: &mut BTreeMap<String, String>, name: &str, change: &Chang
         }
         RecordEvent::Remove { field, value } => fields.remove(&field) == Some(text(value)?),
         RecordEvent::Clear => !std::mem::take(fields).is_empty(),
-        _ => return None,
+        RecordEvent::Dropped | _ => return None,
     })
 }
 

@@ -45,7 +45,9 @@ impl Group {
                 let command = CollectionCommand::Emitter { subscriber: Self::MEMBER, change };
                 self.execute(Operation::Collection { name, command })
             }
-            other => panic!("{other:?} is not for a store"),
+            What::RemoteRead(_) | What::Publish(_) | What::Local(_) | What::Upkeep(_) => {
+                panic!("it is not for a store")
+            }
         };
         ticket.redeem(Reply { id: RequestId::new(1), outcome })
     }

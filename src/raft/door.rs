@@ -6,7 +6,8 @@
 use super::message::Message;
 use super::{Notice, Raft, Role};
 use crate::codec::{Address, Envelope, Header};
-use crate::event::{DropReason, Event, Impossible, VoteRefusal};
+use crate::event::Event;
+use crate::reasons::{DropReason, Impossible, VoteRefusal};
 use crate::types::{GroupId, Identity, Peer};
 
 impl Raft {

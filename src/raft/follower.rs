@@ -4,7 +4,8 @@ use super::entries::{Payload, Run};
 use super::message::{AppendOutcome, Message};
 use super::outbox::OwedMatch;
 use super::{Notice, Raft, Role};
-use crate::event::{DropReason, Event, Impossible, VoteRefusal};
+use crate::event::Event;
+use crate::reasons::{DropReason, Impossible, VoteRefusal};
 use crate::types::{EntryId, GroupId, Identity, Index, NodeId, Term};
 
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use super::outbox::OwedMatch;
 use super::snapshot::{Incoming, Outgoing, PartSum, Snapshot, SnapshotHead, SnapshotId, Taken};
 use super::{Entry, Raft, Role};
 use crate::bytes::Bytes;
-use crate::event::{DropReason, Event};
+use crate::event::Event;
+use crate::reasons::DropReason;
 use crate::types::{EntryId, Identity, Index};
 
 impl Raft {

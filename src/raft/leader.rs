@@ -13,7 +13,7 @@ use super::reads::{Asker, Reads};
 use super::transfer::Transfer;
 use super::{Notice, Raft, Role, quorum};
 use crate::Bytes;
-use crate::event::{DropReason, Impossible};
+use crate::reasons::{DropReason, Impossible};
 use crate::types::{EntryId, Identity, Index, NodeId, Peer};
 
 #[derive(Debug)]

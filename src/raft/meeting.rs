@@ -19,7 +19,8 @@ use super::entries::{Founding, Payload};
 use super::message::{JoinRefusal, Message};
 use super::{Raft, Role};
 use crate::config::Birth;
-use crate::event::{DropReason, Event};
+use crate::event::Event;
+use crate::reasons::DropReason;
 use crate::types::{GroupId, Identity, Index, NodeId, Peer, Term};
 
 /// What a node without a group knows of those it is to meet.

@@ -15,7 +15,8 @@ use super::progress::Progress;
 use super::{Notice, Raft, Role};
 use crate::bytes::Bytes;
 use crate::config::{Admission, MAX_MEMBERS, MAX_METADATA_BYTES};
-use crate::event::{DropReason, Event};
+use crate::event::Event;
+use crate::reasons::DropReason;
 use crate::types::{EntryId, GroupId, Identity, Peer};
 
 /// A node that wishes to join, and was asked whether it is there.

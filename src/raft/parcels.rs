@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Raft;
 use super::message::Message;
 use crate::delivery::Parcel;
-use crate::event::DropReason;
+use crate::reasons::DropReason;
 use crate::types::{Identity, Peer};
 
 impl Raft {

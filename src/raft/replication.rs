@@ -4,7 +4,7 @@ use super::entries::Entry;
 use super::message::{AppendOutcome, Message};
 use super::progress::Progress;
 use super::{Raft, Role, quorum};
-use crate::event::{DropReason, Impossible};
+use crate::reasons::{DropReason, Impossible};
 use crate::types::{Identity, Index, Peer};
 
 impl Raft {

@@ -3,7 +3,8 @@
 
 use super::message::Message;
 use super::{Notice, Raft, Role};
-use crate::event::{DropReason, Event, Impossible};
+use crate::event::Event;
+use crate::reasons::{DropReason, Impossible};
 use crate::types::{Identity, Index, Term};
 
 impl Raft {

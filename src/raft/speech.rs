@@ -5,8 +5,9 @@ use super::meeting::Meeting;
 use super::message::Message;
 use super::{Raft, Role};
 use crate::codec::{Address, Envelope, Header};
-use crate::event::{DropReason, Event};
+use crate::event::Event;
 use crate::io::Output;
+use crate::reasons::DropReason;
 use crate::types::{GroupId, Identity, NodeId, Peer};
 
 impl Raft {

@@ -10,7 +10,8 @@ use super::message::{Message, TaskOutcome, TaskRefusal};
 use super::progress::Progress;
 use super::{Raft, Role};
 use crate::config::Priority;
-use crate::event::{DropReason, Event};
+use crate::event::Event;
+use crate::reasons::DropReason;
 use crate::types::{Identity, NodeId, Peer};
 
 /// Leadership on its way to another node.

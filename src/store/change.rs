@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::collections::CollectionKind;
+use super::kind::CollectionKind;
 use super::name::Name;
 use super::remote_operation::StoreError;
 use crate::bytes::Bytes;

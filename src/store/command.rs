@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::collections::CollectionKind;
+use super::kind::CollectionKind;
 use super::name::Name;
 use super::remote_operation::{RemoteOperation, RemoteOutcome};
 use crate::bytes::Bytes;

@@ -5,8 +5,9 @@
 
 use super::Store;
 use super::change::{Change, ChangeKind, EmitterChange, EntryChange, QueueChange};
-use super::collections::{CollectionKind, CollectionRef, Slot};
+use super::collections::{CollectionRef, Slot};
 use super::emitter::Subscription;
+use super::kind::CollectionKind;
 use super::name::Name;
 use crate::types::Index;
 

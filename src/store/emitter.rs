@@ -121,7 +121,8 @@ pub(super) fn key(subscriber: Peer, event: &Bytes) -> Bytes {
 mod tests {
     use alloc::string::{String, ToString};
 
-    use super::super::collections::{CollectionKind, Collections};
+    use super::super::collections::Collections;
+    use super::super::kind::CollectionKind;
     use super::super::name::Name;
     use super::*;
 

@@ -1,10 +1,12 @@
 //! Rebuilding the replicated state from the parts of a snapshot.
 
 use super::Store;
-use super::collections::{CollectionKind, Collections, Slot};
+use super::collections::{Collections, Slot};
 use super::emitter::Subscription;
+use super::kind::CollectionKind;
 use super::remote_map::{Operations, Queued};
-use super::session::{Reply, Session};
+use super::reply::Reply;
+use super::session::Session;
 use super::snapshot::{Item, VERSION};
 use super::waste::Waste;
 
@@ -137,7 +139,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::super::collections::Body;
+    use super::super::kind::Body;
     use super::super::name::Name;
     use super::super::snapshot::ReplyEnd;
     use super::*;

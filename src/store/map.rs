@@ -48,8 +48,9 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::super::collections::{CollectionKind, CollectionMut, Collections};
+    use super::super::collections::{CollectionMut, Collections};
     use super::super::draws::Draws;
+    use super::super::kind::CollectionKind;
     use super::super::name::Name;
     use super::*;
     use crate::bytes::Bytes;

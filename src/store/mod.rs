@@ -13,6 +13,7 @@ mod digest;
 mod draws;
 mod emitter;
 mod keyed;
+mod kind;
 mod loader;
 mod map;
 mod name;
@@ -20,6 +21,7 @@ mod queue;
 mod record;
 mod remote_map;
 mod remote_operation;
+mod reply;
 mod run;
 mod session;
 mod snapshot;
@@ -46,7 +48,6 @@ pub use self::answer::Answer;
 pub(crate) use self::answer::Content;
 pub use self::change::Change;
 pub(crate) use self::change::{ChangeKind, EmitterChange, EntryChange, QueueChange};
-pub use self::collections::CollectionKind;
 pub(crate) use self::collections::{CollectionRef, Slot};
 pub(crate) use self::command::{
     CollectionCommand, Command, CommandError, Contents, EmitterQuery, MapCommand, MapQuery,
@@ -55,6 +56,7 @@ pub(crate) use self::command::{
 };
 pub(crate) use self::difference::{Comparison, Told};
 pub(crate) use self::emitter::{Subscription, subscribers};
+pub use self::kind::CollectionKind;
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};

@@ -84,8 +84,9 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::vec;
 
-    use super::super::collections::{CollectionKind, Collections};
+    use super::super::collections::Collections;
     use super::super::draws::Draws;
+    use super::super::kind::CollectionKind;
     use super::super::name::Name;
     use super::*;
 

@@ -39,7 +39,8 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::super::collections::{CollectionKind, CollectionMut, Collections};
+    use super::super::collections::{CollectionMut, Collections};
+    use super::super::kind::CollectionKind;
     use super::super::name::Name;
     use super::*;
     use crate::bytes::Bytes;

@@ -4,16 +4,18 @@ use alloc::vec::Vec;
 
 use super::answer::{Answer, Content};
 use super::change::{Change, ChangeKind, EntryChange};
-use super::collections::{CollectionKind, CollectionMut, CollectionRef};
+use super::collections::{CollectionMut, CollectionRef};
 use super::command::{
     CollectionCommand, Contents, Operation, QueueCommand, RemoteCommand, SubscriptionChange,
 };
 use super::emitter::EmitterRun;
 use super::keyed::Entries;
+use super::kind::CollectionKind;
 use super::name::Name;
 use super::queue::QueueRun;
 use super::remote_operation::RemoteOutcome;
-use super::session::{Admission, End};
+use super::reply::End;
+use super::session::Admission;
 use super::{Applied, Effect, Store, map, record, remote_map};
 use crate::io::{Outcome, Place, Refusal};
 use crate::types::{Index, Peer};

@@ -6,13 +6,12 @@
 //! their replies, and by how long a session may stand unused, counted in log entries.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::{RangeBounds, RangeInclusive};
 
-use super::answer::{self, Answer};
+use super::answer::Answer;
 use super::digest::{Digest, Kind, SetDigest};
+use super::reply::{End, Reply, digest_of_forgotten, numbers_of, pop_first};
 use super::table::Table;
 use super::waste::Waste;
 use crate::config::SessionLimits;
@@ -64,23 +63,6 @@ pub(super) struct Session {
     reply_bytes: u64,
     /// Over the replies and the forgotten numbers.
     numbers: SetDigest,
-}
-
-/// The reply to one number of a session.
-#[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) index: Index,
-    pub(super) end: End,
-}
-
-/// How the command of one number ended.
-#[derive(Clone, Debug)]
-pub(super) enum End {
-    Answer(Arc<Answer>),
-    /// So that a copy that comes later is refused alike, though it might not be by itself.
-    Refused(Refusal),
-    /// It has not: an outside store is still to execute it.
-    Awaited,
 }
 
 /// One session and what it has executed, to change.
@@ -475,50 +457,6 @@ impl Numbers<'_> {
         self.session.numbers.add(digest_of_forgotten(sequence));
         self.forgotten.insert((self.id, sequence), ());
     }
-}
-
-impl Reply {
-    fn digest(&self, sequence: Sequence) -> Digest {
-        let digest = Digest::of(Kind::Reply).number(sequence.get()).number(self.index.get());
-        match &self.end {
-            End::Answer(answer) => digest.number(0).number(answer.digest()),
-            End::Refused(because) => digest.number(1).bytes(because.to_string().as_bytes()),
-            End::Awaited => digest.number(2),
-        }
-    }
-
-    /// What it counts against the bytes of replies that a session may keep.
-    fn size(&self) -> u64 {
-        match &self.end {
-            End::Answer(answer) => answer.size(),
-            End::Refused(_) | End::Awaited => answer::OVERHEAD,
-        }
-    }
-
-    /// What it counts when it is freed.
-    fn weight(&self) -> u64 {
-        match &self.end {
-            End::Answer(answer) => answer.items(),
-            End::Refused(_) | End::Awaited => 1,
-        }
-    }
-}
-
-fn digest_of_forgotten(sequence: Sequence) -> Digest {
-    Digest::of(Kind::Forgotten).number(sequence.get())
-}
-
-fn numbers_of(session: SessionId) -> RangeInclusive<(SessionId, Sequence)> {
-    (session, Sequence::new(0))..=(session, Sequence::MAX)
-}
-
-/// Takes the lowest number of a range within one session.
-fn pop_first<V: Clone>(
-    numbers: &mut Table<(SessionId, Sequence), V>,
-    range: impl RangeBounds<(SessionId, Sequence)>,
-) -> Option<(Sequence, V)> {
-    let number = numbers.range(range).next().map(|(number, _)| *number)?;
-    numbers.remove(&number).map(|value| (number.1, value))
 }
 
 #[cfg(test)]

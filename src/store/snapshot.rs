@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::answer::{Answer, Content};
-use super::collections::{Body, Collection, CollectionId, Collections, Slot};
+use super::collections::{Collection, CollectionId, Collections, Slot};
+use super::kind::Body;
 use super::name::Name;
-use super::session::{End, Reply, Session, Sessions};
+use super::reply::{End, Reply};
+use super::session::{Session, Sessions};
 use crate::bytes::Bytes;
 use crate::config::{RemoteQueueLimits, SessionLimits};
 use crate::io::Refusal;

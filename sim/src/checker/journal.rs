@@ -119,20 +119,22 @@ impl TypedChange {
                 MapEvent::Update { key, old, new } => EntryChange::Update { key, old, new },
                 MapEvent::Remove { key, value } => EntryChange::Remove { key, value },
                 MapEvent::Clear => EntryChange::Clear,
-                _ => return None,
+                MapEvent::Dropped | _ => return None,
             }),
             Self::Queue(event) => Change::Queue(match event {
                 QueueEvent::Add { value } => QueueChange::Add { value },
                 QueueEvent::Remove { value } => QueueChange::Remove { value },
                 QueueEvent::Clear => QueueChange::Clear,
-                _ => return None,
+                QueueEvent::NotEmpty | QueueEvent::Empty | QueueEvent::Dropped | _ => {
+                    return None;
+                }
             }),
             Self::RemoteMap(event) => Change::Entry(match event {
                 RemoteMapEvent::Insert { key, value } => EntryChange::Insert { key, value },
                 RemoteMapEvent::Update { key, old, new } => EntryChange::Update { key, old, new },
                 RemoteMapEvent::Remove { key, value } => EntryChange::Remove { key, value },
                 RemoteMapEvent::Clear => EntryChange::Clear,
-                _ => return None,
+                RemoteMapEvent::ApplyFailed { .. } | RemoteMapEvent::Dropped | _ => return None,
             }),
             Self::Record(change) => Change::Entry(match change {
                 FieldChange::Insert { field: key, value } => EntryChange::Insert { key, value },
@@ -185,7 +187,7 @@ impl FieldChange {
             }
             RecordEvent::Remove { field, value } => Self::Remove { field, value: text(value)? },
             RecordEvent::Clear => Self::Clear,
-            _ => return None,
+            RecordEvent::Dropped | _ => return None,
         })
     }
 }

@@ -77,7 +77,7 @@ impl Line {
             QueueEvent::Empty if !self.standing.is_empty() => {
                 return Err(format!("{} values stand in it", self.standing.len()));
             }
-            _ => {}
+            QueueEvent::NotEmpty | QueueEvent::Empty | _ => {}
         }
         Ok(())
     }
