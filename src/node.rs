@@ -309,6 +309,7 @@ impl Node {
             snapshot_bytes: self.raft.snapshot_bytes() + self.state.taking_bytes(),
             incoming_bytes: self.raft.incoming_bytes(),
             sessions: self.state.store().sessions(),
+            queued_operations: self.state.store().queued_operations(),
             remote_calls: self.execution.len() + self.requests.remote_calls(),
             offered_events: self.requests.offered_events(),
         }

@@ -126,6 +126,9 @@ pub struct Load {
     pub incoming_bytes: u64,
     /// Client sessions.
     pub sessions: u64,
+    /// Operations on remote maps that wait to be executed, by what is applied. Each map has at most
+    /// [`RemoteQueueLimits::operations`](crate::RemoteQueueLimits).
+    pub queued_operations: u64,
     /// Calls on outside stores that have not been answered for.
     pub remote_calls: u64,
     /// Answers of other nodes that are waited for by those who publish events here.

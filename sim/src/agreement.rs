@@ -62,6 +62,10 @@ impl World {
                 return Err(format!("{peer} is not promoted"));
             }
         }
+        if leader.load.queued_operations > 0 {
+            let queued = leader.load.queued_operations;
+            return Err(format!("{queued} operations wait for the outside store"));
+        }
         if let Some(to) = leader.transferring_to {
             return Err(format!("leadership is on its way to {to}"));
         }

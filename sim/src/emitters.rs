@@ -112,7 +112,8 @@ impl EmitterTasks {
         let kind = asked.kind();
         let result = match asked {
             Asked::Publish { payload, ticket } => ticket.redeem(reply).map(|delivered| {
-                let judged = self.judge(&payload, &delivered);
+                let told = delivered.received.into_iter().collect();
+                let judged = self.judge(&payload, &told, &delivered.unanswered);
                 self.object(judged);
             }),
             Asked::Notify(ticket) | Asked::Count(ticket) => ticket.redeem(reply).map(drop),
@@ -233,13 +234,17 @@ impl EmitterTasks {
     }
 
     /// A publisher is told who received its event.
-    fn judge(&self, payload: &str, delivered: &Delivered) -> Result<(), String> {
+    fn judge(
+        &self,
+        payload: &str,
+        told: &BTreeSet<NodeId>,
+        unanswered: &[NodeId],
+    ) -> Result<(), String> {
         let sent = &self.sent[payload];
-        let told: BTreeSet<NodeId> = delivered.received.iter().copied().collect();
         if let Some(node) = told.difference(&sent.received).next() {
             return Err(format!("{node} is said to have received {payload}, and did not"));
         }
-        if let Some(node) = delivered.unanswered.iter().find(|node| told.contains(node)) {
+        if let Some(node) = unanswered.iter().find(|node| told.contains(node)) {
             return Err(format!("{node} is said to have received {payload}, and not to"));
         }
         Ok(())
@@ -306,3 +311,64 @@ const FIRST_TOKEN: u64 = 1;
 const FIRST_THINK: u64 = 6_000_000;
 /// Sets the draw of a pause apart from that of an operation.
 const PAUSE: u64 = 1 << 40;
+
+#[cfg(test)]
+mod tests {
+    use hamok::{Incarnation, Life, Peer};
+
+    use super::*;
+
+    fn life(id: u64, life: u32) -> Identity {
+        let peer = Peer { id: NodeId::new(id), incarnation: Incarnation::new(1) };
+        Identity { peer, life: Life::new(life) }
+    }
+
+    /// Node 1 has sent three events, of which the last asks for no answer.
+    fn tasks() -> EmitterTasks {
+        let mut tasks = EmitterTasks::default();
+        for (number, answered) in [(1, true), (2, true), (3, false)] {
+            let sent =
+                Sent { by: life(1, 1), event: "tick", number, answered, received: BTreeSet::new() };
+            tasks.sent.insert(number.to_string(), sent);
+        }
+        tasks
+    }
+
+    fn reach(tasks: &mut EmitterTasks, receiver: Identity, payload: &str) -> Result<(), String> {
+        tasks.reach(receiver, life(1, 1), "tick", payload.to_owned())
+    }
+
+    #[test]
+    fn events_that_come_once_and_in_order_are_accepted() {
+        let tasks = &mut tasks();
+        for payload in ["1", "3", "2"] {
+            assert_eq!(reach(tasks, life(2, 1), payload), Ok(()), "the third is of another kind");
+        }
+        assert_eq!(reach(tasks, life(2, 2), "1"), Ok(()), "another life may have it again");
+        assert_eq!(reach(tasks, life(3, 1), "2"), Ok(()), "one may be missed");
+    }
+
+    #[test]
+    fn events_that_come_again_or_out_of_order_or_from_nowhere_are_reported() {
+        let tasks = &mut tasks();
+        assert_eq!(reach(tasks, life(2, 1), "2"), Ok(()));
+        assert!(reach(tasks, life(2, 1), "2").is_err(), "twice");
+        assert!(reach(tasks, life(2, 1), "1").is_err(), "too late");
+        assert!(reach(tasks, life(2, 1), "9").is_err(), "not sent");
+        let other = tasks.reach(life(3, 1), life(2, 1), "tick", "1".to_owned());
+        assert!(other.is_err(), "in another's name");
+        let other = tasks.reach(life(3, 1), life(1, 1), "tock", "1".to_owned());
+        assert!(other.is_err(), "as another event");
+    }
+
+    #[test]
+    fn a_publisher_that_is_told_what_is_not_so_is_reported() {
+        let tasks = &mut tasks();
+        reach(tasks, life(2, 1), "1").expect("it was sent");
+        let told = |received: &[u64]| received.iter().map(|id| NodeId::new(*id)).collect();
+        assert_eq!(tasks.judge("1", &told(&[]), &[]), Ok(()), "an answer may be lost");
+        assert_eq!(tasks.judge("1", &told(&[2]), &[NodeId::new(3)]), Ok(()));
+        assert!(tasks.judge("1", &told(&[2, 3]), &[]).is_err(), "the other has not received it");
+        assert!(tasks.judge("1", &told(&[2]), &[NodeId::new(2)]).is_err(), "both");
+    }
+}

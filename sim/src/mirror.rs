@@ -172,3 +172,84 @@ fn is_ours(name: &str) -> bool {
 }
 
 const CODE: &str = "EV";
+
+#[cfg(test)]
+mod tests {
+    use hamok::{Birth, Config, Incarnation, Input, Output, RequestId, Ticks};
+
+    use super::*;
+    use crate::calls::ClientCall;
+    use crate::history::{MapOperation, Operation, QueueOperation, RecordOperation};
+
+    /// A node that has done something with each kind, and the changes it told of.
+    fn told() -> (Node, Vec<Change>) {
+        let text = |text: &str| text.to_owned();
+        let set = |value| Operation::Map(MapOperation::Set { key: text("k"), value: text(value) });
+        let push = |value| Operation::Queue(QueueOperation::Push { value: text(value) });
+        let field = |value| {
+            Operation::Record(RecordOperation::Set { field: text("f0"), value: text(value) })
+        };
+        let operations = [
+            ("keys", set("1")),
+            ("keys", set("2")),
+            ("queue1", push("a")),
+            ("queue1", push("b")),
+            ("queue1", Operation::Queue(QueueOperation::Pop)),
+            ("record1", field("1")),
+            ("record1", field("2")),
+        ];
+        let config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+        let mut node = Node::new(config).expect("the defaults are valid");
+        let mut changes = Vec::new();
+        let mut inputs = vec![Input::Tick(Ticks::new(1))];
+        for (number, (name, operation)) in (1..).zip(&operations) {
+            let call = ClientCall::new(name, operation).expect("text encodes");
+            inputs.push(Input::Request(RequestId::new(number), call.request));
+        }
+        for _ in 0..40 {
+            inputs.push(Input::Tick(Ticks::new(1)));
+            for output in std::mem::take(&mut inputs).into_iter().flat_map(|it| node.step(it)) {
+                match output {
+                    Output::Persist(write) => inputs.push(Input::Persisted(write.id())),
+                    Output::Event(Event::Changed(change)) => changes.push(change),
+                    Output::Send(_) | Output::Reply(_) | Output::Event(_) | Output::Remote(_) => {}
+                }
+            }
+        }
+        (node, changes)
+    }
+
+    /// The copy that these changes make; none if one of them does not follow.
+    fn mirror(changes: &[Change]) -> Option<Mirror> {
+        let mut mirror = Mirror { start: 1, collections: BTreeMap::new() };
+        changes.iter().try_for_each(|change| mirror.take(change)).ok().map(|()| mirror)
+    }
+
+    fn is_true(mirror: &Mirror, node: &Node) -> bool {
+        mirror.collections.iter().all(|(name, copied)| held(node, name, copied) == *copied)
+    }
+
+    #[test]
+    fn a_copy_by_all_changes_is_what_the_node_holds() {
+        let (node, changes) = told();
+        assert_eq!(changes.len(), 8, "one of them is that the queue is not empty");
+        let mirror = mirror(&changes).expect("each follows from those before");
+        assert_eq!(mirror.collections.len(), 3);
+        assert!(is_true(&mirror, &node));
+    }
+
+    #[test]
+    fn a_change_left_out_or_told_twice_is_found() {
+        let (node, changes) = told();
+        for place in 0..changes.len() {
+            let (before, rest) = changes.split_at(place);
+            let without = [before, &rest[1..]].concat();
+            let concludes = changes[place].to_string().contains("not empty");
+            let found = mirror(&without).is_none_or(|mirror| !is_true(&mirror, &node));
+            assert!(found || concludes, "without {}", changes[place]);
+            let twice = [before, &rest[..1], rest].concat();
+            let found = mirror(&twice).is_none_or(|mirror| !is_true(&mirror, &node));
+            assert!(found || concludes, "twice {}", changes[place]);
+        }
+    }
+}

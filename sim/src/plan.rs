@@ -379,6 +379,7 @@ impl Knobs {
         config.snapshot_part_bytes = self.snapshot_part_bytes;
         config.demote_after = self.demote_after.map(Ticks::new);
         config.report_differences = self.report_differences;
+        config.max_remote_retry = Ticks::new(2 * self.election_timeout);
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
         config.sessions.max_reply_bytes = self.max_reply_bytes;

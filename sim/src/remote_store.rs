@@ -59,8 +59,8 @@ impl RemoteStore {
         fate.trouble =
             faults.into_iter().find(|it| !healed && strikes(*it)).map(|(fault, _)| fault);
         if fate.trouble == Some(Fault::RemoteSlow) {
-            fate.arrives = dice.magnitude(20_000, plan.longest_fault);
-            fate.returns = dice.magnitude(20_000, plan.longest_fault);
+            fate.arrives = dice.magnitude(20_000, LONGEST_WAY);
+            fate.returns = dice.magnitude(20_000, LONGEST_WAY);
         }
         fate
     }
@@ -98,6 +98,10 @@ impl RemoteStore {
         }
     }
 }
+
+/// How long a call, or its answer, may be on its way, in microseconds: longer than an election takes, and
+/// not so long that a call made in bad times keeps good ones from coming.
+const LONGEST_WAY: u64 = 6_000_000;
 
 impl Table {
     fn run(&mut self, operation: &RemoteOperation) -> RemoteAnswer {

@@ -301,6 +301,11 @@ impl Store {
         is_remote.then(|| map.slot_from(0)).flatten().map(|(_, slot)| slot.version)
     }
 
+    /// How many operations outside stores are still to execute.
+    pub(crate) fn queued_operations(&self) -> u64 {
+        self.queued.len()
+    }
+
     /// Whether an outside store is still to execute the operation of that index.
     pub(crate) fn is_queued(&self, operation: Index) -> bool {
         self.queued.map_of(operation).is_some()

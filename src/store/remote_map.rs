@@ -79,6 +79,10 @@ impl Operations {
         }
     }
 
+    pub(super) fn len(&self) -> u64 {
+        self.maps.len() as u64
+    }
+
     /// The map in whose queue that operation is.
     pub(super) fn map_of(&self, operation: Index) -> Option<&Name> {
         self.maps.get(&operation)

@@ -41,8 +41,15 @@ fn overfull(config: &Config, load: &Load) -> Option<Objection> {
         ("sessions", load.sessions, config.sessions.max_sessions),
         ("bytes of a snapshot coming in", load.incoming_bytes, config.max_snapshot_bytes),
         ("bytes of the log", load.log_bytes, longest_log(config)),
+        ("calls under way", load.remote_calls, most_calls(config, load)),
+        ("events offered", load.offered_events, config.max_pending_requests * MAX_MEMBERS),
     ];
     caps.into_iter().find(|(_, value, cap)| value > cap)
+}
+
+/// One for each request that reads an outside store, and one for each map with operations.
+fn most_calls(config: &Config, load: &Load) -> u64 {
+    config.max_pending_requests.saturating_add(load.queued_operations)
 }
 
 /// What a log may have grown to when a node takes in nothing more: three times what brings about a
@@ -116,6 +123,8 @@ fn oversized(config: &Config, outputs: &[Output]) -> Option<Objection> {
     })
 }
 
+/// The most members a group may have.
+const MAX_MEMBERS: u64 = 63;
 /// What an entry counts beyond its command.
 const ENTRY_OVERHEAD: u64 = 64;
 /// What a node appends or is sent although its log is long: entries that open terms, configurations.
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_queue_above_its_cap_is_reported() {
-        let changes: [Change; 6] = [
+        let changes: [Change; 8] = [
             ("pending requests: 9 of 8", |seen| {
                 seen.own().config.max_pending_requests = 8;
                 seen.after.load.pending_requests = 9;
@@ -176,6 +185,15 @@ mod tests {
                 seen.after.load.incoming_bytes = 9;
             }),
             ("bytes of the log: 99999999", |seen| seen.after.load.log_bytes = 99_999_999),
+            ("calls under way: 12 of 11", |seen| {
+                seen.own().config.max_pending_requests = 8;
+                seen.after.load.queued_operations = 3;
+                seen.after.load.remote_calls = 12;
+            }),
+            ("events offered: 127 of 126", |seen| {
+                seen.own().config.max_pending_requests = 2;
+                seen.after.load.offered_events = 127;
+            }),
         ];
         for (words, change) in changes {
             assert_objects(Bounds, &story(change), words);

@@ -88,6 +88,12 @@ const CODE: &str = "QO";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checker::testing::assert_accepts;
+
+    #[test]
+    fn a_true_story_is_accepted() {
+        assert_accepts(QueueOrder::default());
+    }
 
     fn line(events: &[QueueEvent<String>]) -> Result<(), String> {
         let mut line = Line::default();
