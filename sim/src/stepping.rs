@@ -157,7 +157,7 @@ impl World {
         }
         let fed = input.clone();
         let outputs = match guard(|| node.step(input)) {
-            Ok(outputs) if idle && outputs.is_empty() => return,
+            Ok(outputs) if idle && outputs.is_empty() => return self.end_if_too_long(),
             Ok(outputs) => outputs,
             Err(panic) => return self.object(Err(panicked(id, &panic))),
         };

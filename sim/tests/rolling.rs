@@ -2,7 +2,7 @@
 //! empty machines, again and again, while clients use it and the network is bad. No acknowledged write
 //! is lost, and writes never stop for longer than a few election time-outs.
 
-use hamok::{Map, Node, NodeId, Outcome, Reply, Role, Status};
+use hamok::{Event, Map, Node, NodeId, Outcome, Reply, Role, Status};
 use hamok_sim::{
     Clients, Context, Fault, Phase, Plan, Profile, Settings, SimTime, Simulation, Violation,
     Workload,
@@ -166,6 +166,10 @@ impl Workload for Rolling {
             }
             context.timer(client, WRITE, WRITTEN_EVERY);
         }
+    }
+
+    fn on_event(&mut self, context: &mut Context<'_>, node: NodeId, event: &Event) {
+        self.clients.on_event(context, node, event);
     }
 
     fn on_phase(&mut self, context: &mut Context<'_>, phase: Phase) {
