@@ -53,6 +53,17 @@ pub enum Event {
         /// Its group.
         group: GroupId,
     },
+    /// The leader was heard of. *Verbose.*
+    Heartbeat {
+        /// Who leads.
+        leader: Identity,
+    },
+    /// As a leader: a member has not answered for an election time-out. It is told once, until the member
+    /// answers again.
+    PeerSilent {
+        /// The member.
+        peer: Peer,
+    },
     /// Another configuration is in force.
     MembersChanged {
         /// The configuration.
@@ -354,15 +365,15 @@ impl fmt::Display for Event {
             Self::StorageLost { acknowledged } => {
                 write!(f, "the disk lost {acknowledged}, acknowledged before: out of service")
             }
+            Self::Heartbeat { leader } => write!(f, "heartbeat of {leader}"),
+            Self::PeerSilent { peer } => write!(f, "{peer} does not answer"),
             Self::PeerStarted { identity } => write!(f, "peer {identity} started"),
             Self::Committed { index } => write!(f, "committed {index}"),
             Self::Applied { entry, .. } => write!(f, "applied {entry}"),
             Self::Changed(change) => write!(f, "{change}"),
             Self::SessionExpired { session } => write!(f, "session {session} expired"),
             Self::CommandUnreadable { index } => write!(f, "command {index} is unreadable"),
-            Self::CommandTooNew { index, version } => {
-                write!(f, "command {index} is of version {version}, too new: applying stops")
-            }
+            Self::CommandTooNew { index, version } => fmt_too_new(f, *index, *version),
             Self::VoteRefused { candidate, term, pre_vote, because } => {
                 let pre = if *pre_vote { "pre-" } else { "" };
                 write!(f, "{pre}vote refused to {candidate} for {term}: {because}")
@@ -395,4 +406,8 @@ fn fmt_sending(
 ) -> fmt::Result {
     write!(f, "sending snapshot {last} to {to}")?;
     if resumed_at > 0 { write!(f, " from piece {resumed_at} on") } else { Ok(()) }
+}
+
+fn fmt_too_new(f: &mut fmt::Formatter<'_>, index: Index, version: u8) -> fmt::Result {
+    write!(f, "command {index} is of version {version}, too new: applying stops")
 }

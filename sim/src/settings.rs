@@ -86,7 +86,8 @@ pub enum Fault {
     ClientCut,
     /// A node crashes.
     Crash,
-    /// A node crashes between two outputs of a step that writes and speaks.
+    /// A node crashes between two outputs of a step that writes and speaks, or that hands an event to the
+    /// application and speaks.
     CrashMidway,
     /// A node crashes as it becomes leader.
     CrashLeader,
@@ -298,7 +299,9 @@ impl Fault {
             Self::Clog => "Seconds that begin to hold back what a node sends or is sent",
             Self::ClientCut => "Seconds of each client that begin to cut it from some nodes",
             Self::Crash => "Seconds of each node that bring a crash",
-            Self::CrashMidway => "Steps with a write and more that bring a crash in between",
+            Self::CrashMidway => {
+                "Steps with a write, or a published event, and more that bring a crash in between"
+            }
             Self::CrashLeader => "Elections won that bring a crash",
             Self::CrashAll => "Seconds that bring a crash of all nodes",
             Self::Pause => "Seconds of each node that begin a pause",

@@ -231,7 +231,10 @@ impl World {
     /// not.
     fn crash_position(&mut self, id: NodeId, outputs: &[Output]) -> Option<(Fault, usize)> {
         let leads = outputs.iter().any(is_becoming_leader);
-        let mixed = outputs.len() > 1 && matches!(outputs.first(), Some(Output::Persist(_)));
+        let hands_on = |output: &Output| matches!(output, Output::Event(Event::Emitted(_)));
+        let mixed = outputs.len() > 1
+            && (matches!(outputs.first(), Some(Output::Persist(_)))
+                || outputs.iter().any(hands_on));
         let host = self.host(id);
         host.elections += u64::from(leads);
         host.mixed_steps += u64::from(mixed);

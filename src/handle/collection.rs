@@ -9,6 +9,7 @@ use crate::io::{Local, Request, What};
 use crate::store::{
     CollectionCommand, CollectionKind, MAX_NAME_BYTES, Name, NameTooLong, Operation, Query,
 };
+use crate::types::Ticks;
 
 /// What can be asked about a collection of any kind: [`Map`](crate::Map), [`Queue`](crate::Queue),
 /// [`Record`](crate::Record), [`Emitter`](crate::Emitter), [`RemoteMap`](crate::RemoteMap).
@@ -31,7 +32,7 @@ pub trait Collection: sealed::Named {
     /// none yet of that name.
     fn ready(&self) -> Call<()> {
         let query = Query::Usable { name: self.label().stored(), kind: Self::KIND };
-        Call::new(Request::new(What::Ready(query)), nothing)
+        Call::new(self.label().request(What::Ready(query)), nothing)
     }
 
     /// Asks the node it is given to, and no other, to use the collection no more: its pending requests
@@ -39,12 +40,12 @@ pub trait Collection: sealed::Named {
     /// not reported. [`Event::Closed`](crate::Event) tells so. The collection itself goes on, and so do
     /// the local reads.
     fn close(&self) -> Call<()> {
-        Call::new(Request::new(What::Local(Local::Close(self.label().stored()))), nothing)
+        Call::new(self.label().request(What::Local(Local::Close(self.label().stored()))), nothing)
     }
 
     /// Undoes [`close`](Collection::close). What changed meanwhile is not reported: read the view.
     fn reopen(&self) -> Call<()> {
-        Call::new(Request::new(What::Local(Local::Reopen(self.label().stored()))), nothing)
+        Call::new(self.label().request(What::Local(Local::Reopen(self.label().stored()))), nothing)
     }
 
     /// Removes the collection from the group, with all it holds. The result is whether there was one.
@@ -54,33 +55,50 @@ pub trait Collection: sealed::Named {
     /// not dropped while operations on it are queued
     /// ([`Refusal::OperationsQueued`](crate::Refusal)), and its entries stay in the outside store.
     fn drop_collection(&self) -> Call<bool> {
-        let (name, command) = (self.label().stored(), CollectionCommand::Drop(Self::KIND));
-        Call::new(Request::command(Operation::Collection { name, command }), flag)
+        Call::new(self.label().command(CollectionCommand::Drop(Self::KIND)), flag)
     }
 }
 
-/// A collection's name as its handle holds it.
+/// A collection's name as its handle holds it, and how long its calls may take.
 #[derive(Clone, Debug)]
 #[doc(hidden)]
-pub struct Label(Cow<'static, str>);
+pub struct Label {
+    name: Cow<'static, str>,
+    timeout: Option<Ticks>,
+}
 
 impl Label {
     pub(super) const fn new(name: &'static str) -> Self {
         assert!(name.len() <= MAX_NAME_BYTES, "a collection's name has at most 255 bytes");
-        Self(Cow::Borrowed(name))
+        Self { name: Cow::Borrowed(name), timeout: None }
     }
 
     pub(super) fn named(name: String) -> Result<Self, NameTooLong> {
         Name::new(&name)?;
-        Ok(Self(Cow::Owned(name)))
+        Ok(Self { name: Cow::Owned(name), timeout: None })
+    }
+
+    pub(super) const fn set_timeout(&mut self, timeout: Ticks) {
+        self.timeout = Some(timeout);
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     pub(super) fn stored(&self) -> Name {
-        Name::new(&self.0).expect("a handle's name was checked when it was made")
+        Name::new(&self.name).expect("a handle's name was checked when it was made")
+    }
+
+    /// A request about the collection.
+    pub(super) fn request(&self, what: What) -> Request {
+        Request { what, timeout: self.timeout }
+    }
+
+    /// A request to run a command on the collection.
+    pub(super) fn command(&self, command: CollectionCommand) -> Request {
+        let operation = Operation::Collection { name: self.stored(), command };
+        self.request(What::Command { operation, place: None })
     }
 }
 

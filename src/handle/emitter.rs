@@ -12,12 +12,12 @@ use super::collection::{Collection, Label};
 use super::{Call, EncodeError, Failure, Types};
 use crate::bytes::Bytes;
 use crate::event::Emission;
-use crate::io::{Publish, Request, What};
+use crate::io::{Publish, What};
 use crate::store::{
     Answer, Change, ChangeKind, CollectionKind, EmitterChange, EmitterQuery, NameTooLong, Query,
     SubscriptionChange,
 };
-use crate::types::NodeId;
+use crate::types::{NodeId, Ticks};
 
 /// Named events for every node of a group that subscribed to them.
 ///
@@ -148,6 +148,14 @@ impl<E, M, C> Emitter<E, M, C> {
         Ok(Self { label: Label::named(name)?, types: PhantomData })
     }
 
+    /// The same emitter, whose calls end after `timeout`, unless they bring another
+    /// ([`Call::with_timeout`]), instead of [`Config::request_timeout`](crate::Config).
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Ticks) -> Self {
+        self.label.set_timeout(timeout);
+        self
+    }
+
     /// Ends the subscription of the node this is given to. The result is whether it had one.
     ///
     /// One [`EmitterEvent::Unsubscribed`] if it had. What is on its way may still arrive until this node
@@ -167,7 +175,8 @@ impl<E, M, C> Emitter<E, M, C> {
     /// Reads whether any node has subscribed to an event, linearizably. O(m log n).
     pub fn has_subscribers(&self, event: &str) -> Call<bool> {
         let query = EmitterQuery::HasSubscribers(named(event));
-        Call::new(Request::read(Query::Emitter { name: self.label.stored(), query }), flag)
+        let query = Query::Emitter { name: self.label.stored(), query };
+        Call::new(self.label.request(What::Read(query)), flag)
     }
 
     fn change<R>(
@@ -176,7 +185,8 @@ impl<E, M, C> Emitter<E, M, C> {
         read: fn(Answer) -> Result<R, Failure>,
     ) -> Call<R> {
         let emitter = self.label.stored();
-        Call::new(Request::new(What::Subscription { emitter, change, place: None }), read)
+        let what = What::Subscription { emitter, change, place: None };
+        Call::new(self.label.request(what), read)
     }
 
     fn send<R>(
@@ -188,7 +198,7 @@ impl<E, M, C> Emitter<E, M, C> {
     ) -> Call<R> {
         let (emitter, event) = (self.label.stored(), named(event));
         let publish = Publish { emitter, event, payload, answered };
-        Call::new(Request::new(What::Publish(publish)), read)
+        Call::new(self.label.request(What::Publish(publish)), read)
     }
 }
 

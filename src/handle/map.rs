@@ -17,11 +17,12 @@ use super::map_view::{MapView, ViewError};
 use super::{Call, EncodeError, Failure, Types};
 use crate::Node;
 use crate::bytes::Bytes;
-use crate::io::Request;
+use crate::io::What;
 use crate::store::{
     Answer, Change, ChangeKind, CollectionCommand, CollectionKind, Contents, EntryChange,
-    MapCommand, MapQuery, NameTooLong, Operation, Query,
+    MapCommand, MapQuery, NameTooLong, Query,
 };
+use crate::types::Ticks;
 
 /// A map that all nodes of a group share.
 ///
@@ -109,6 +110,14 @@ impl<K, V, C> Map<K, V, C> {
         Ok(Self { label: Label::named(name)?, types: PhantomData })
     }
 
+    /// The same map, whose calls end after `timeout`, unless they bring another
+    /// ([`Call::with_timeout`]), instead of [`Config::request_timeout`](crate::Config).
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Ticks) -> Self {
+        self.label.set_timeout(timeout);
+        self
+    }
+
     /// Takes out all entries. The result is how many there were.
     ///
     /// One [`MapEvent::Clear`], unless the map was empty. O(1); what was cleared is freed a little at a
@@ -144,14 +153,12 @@ impl<K, V, C> Map<K, V, C> {
         command: CollectionCommand,
         read: fn(Answer) -> Result<R, Failure>,
     ) -> Call<R> {
-        Call::new(
-            Request::command(Operation::Collection { name: self.label.stored(), command }),
-            read,
-        )
+        Call::new(self.label.command(command), read)
     }
 
     fn query<R>(&self, query: MapQuery, read: fn(Answer) -> Result<R, Failure>) -> Call<R> {
-        Call::new(Request::read(Query::Map { name: self.label.stored(), query }), read)
+        let query = Query::Map { name: self.label.stored(), query };
+        Call::new(self.label.request(What::Read(query)), read)
     }
 }
 
@@ -671,6 +678,17 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_has_a_time_out_for_all_its_calls() {
+        const HASTY: Map<u8, u8> = Map::new("m").with_timeout(Ticks::new(7));
+        let timeout = |call: Call<u64>| call.into_parts().0.timeout;
+        assert_eq!(timeout(HASTY.clear()), Some(Ticks::new(7)));
+        assert_eq!(timeout(HASTY.clone().read_len()), Some(Ticks::new(7)));
+        assert_eq!(HASTY.drop_collection().into_parts().0.timeout, Some(Ticks::new(7)));
+        assert_eq!(timeout(HASTY.clear().with_timeout(Ticks::new(9))), Some(Ticks::new(9)));
+        assert_eq!(timeout(SCORES.clear()), None);
+    }
+
+    #[test]
     fn initial_entries_come_in_once() {
         let group = &mut Group::new();
         let create = || SCORES.create([(text("a"), 1), (text(""), 0)]).unwrap();
@@ -688,14 +706,14 @@ mod tests {
             .run(SCORES.set_all([(text("b"), 1), (text(""), 0), (text("a"), 2)]).unwrap())
             .unwrap();
         group.run(SCORES.remove(&text("b")).unwrap()).unwrap();
-        let export = Export::decode(&view(group, &SCORES).export().encode()).unwrap();
+        let export = Export::decode(&view(group, &SCORES).export().unwrap().encode()).unwrap();
         let copy: Map<String, u64> = Map::new("copy");
         group.run(copy.set(&text("old"), &9).unwrap()).unwrap();
         group.run(copy.import(&export, true).unwrap()).unwrap();
         let reported = group.changes.iter().map(|change| copy.event(change).unwrap().unwrap());
         let insert = |key, value| MapEvent::Insert { key: text(key), value };
         assert_eq!(reported.collect::<Vec<_>>(), [MapEvent::Clear, insert("", 0), insert("a", 2)]);
-        assert_eq!(view(group, &copy).export(), export);
+        assert_eq!(view(group, &copy).export().as_ref(), Ok(&export));
         group.run(copy.import(&export, false).unwrap()).unwrap();
         assert!(group.changes.is_empty());
         let jobs: crate::Queue<u8> = crate::Queue::new("jobs");
@@ -720,6 +738,7 @@ mod tests {
         assert_eq!((view.len(), view.iter().count()), (0, 0));
         assert_eq!(view.get(&1), Err(ViewError::WrongKind { is }));
         assert_eq!(view.contains_key(&1), Err(ViewError::WrongKind { is }));
+        assert_eq!(view.export(), Err(ViewError::WrongKind { is }));
         assert_eq!(group.run(jobs.pop()), Ok(Some(1)), "nothing has changed");
     }
 

@@ -62,10 +62,15 @@ impl<'a, K, V, C> MapView<'a, K, V, C> {
     }
 
     /// A copy of the map that can be kept, carried elsewhere and [imported](crate::Map::import). O(n).
-    #[must_use]
-    pub fn export(&self) -> Export {
+    ///
+    /// # Errors
+    /// If the name means a collection of another kind.
+    pub fn export(&self) -> Result<Export, ViewError> {
+        if let Some(is) = self.wrong_kind {
+            return Err(ViewError::WrongKind { is });
+        }
         let entries = self.slots().map(|slot| (slot.key.clone(), slot.value.clone()));
-        Export::new(Contents::Map(entries.collect()))
+        Ok(Export::new(Contents::Map(entries.collect())))
     }
 
     pub(super) fn slot(&self, key: &Bytes) -> Result<Option<&'a Slot>, ViewError> {

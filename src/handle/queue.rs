@@ -13,11 +13,12 @@ use super::collection::{Collection, Label};
 use super::export::{Export, ImportError};
 use super::{Call, EncodeError, Failure, Types};
 use crate::bytes::Bytes;
-use crate::io::Request;
+use crate::io::What;
 use crate::store::{
-    Answer, Change, ChangeKind, CollectionCommand, CollectionKind, Contents, NameTooLong,
-    Operation, Query, QueueChange, QueueCommand, QueueQuery,
+    Answer, Change, ChangeKind, CollectionCommand, CollectionKind, Contents, NameTooLong, Query,
+    QueueChange, QueueCommand, QueueQuery,
 };
+use crate::types::Ticks;
 
 /// A queue that all nodes of a group share: first in, first out, over the whole group.
 ///
@@ -99,6 +100,14 @@ impl<T, C> Queue<T, C> {
         Ok(Self { label: Label::named(name)?, types: PhantomData })
     }
 
+    /// The same queue, whose calls end after `timeout`, unless they bring another
+    /// ([`Call::with_timeout`]), instead of [`Config::request_timeout`](crate::Config).
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Ticks) -> Self {
+        self.label.set_timeout(timeout);
+        self
+    }
+
     /// Takes out all values. The result is how many there were.
     ///
     /// One [`QueueEvent::Clear`] and one [`QueueEvent::Empty`], unless the queue was empty. O(1); what
@@ -134,12 +143,12 @@ impl<T, C> Queue<T, C> {
         command: CollectionCommand,
         read: fn(Answer) -> Result<R, Failure>,
     ) -> Call<R> {
-        let operation = Operation::Collection { name: self.label.stored(), command };
-        Call::new(Request::command(operation), read)
+        Call::new(self.label.command(command), read)
     }
 
     fn query<R>(&self, query: QueueQuery, read: fn(Answer) -> Result<R, Failure>) -> Call<R> {
-        Call::new(Request::read(Query::Queue { name: self.label.stored(), query }), read)
+        let query = Query::Queue { name: self.label.stored(), query };
+        Call::new(self.label.request(What::Read(query)), read)
     }
 }
 
@@ -366,7 +375,7 @@ mod tests {
         let group = &mut Group::new();
         group.run(JOBS.push_all([text("x"), text("a"), text("")]).unwrap()).unwrap();
         group.run(JOBS.pop()).unwrap();
-        let export = view(group, &JOBS).export();
+        let export = view(group, &JOBS).export().unwrap();
         let export = Export::decode(&export.encode()).unwrap();
         let copy: Queue<String> = Queue::new("copy");
         group.run(copy.push(&text("old")).unwrap()).unwrap();

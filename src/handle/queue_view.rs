@@ -42,10 +42,15 @@ impl<'a, T, C> QueueView<'a, T, C> {
 
     /// A copy of the queue that can be kept, carried elsewhere and
     /// [imported](crate::Queue::import). O(n).
-    #[must_use]
-    pub fn export(&self) -> Export {
+    ///
+    /// # Errors
+    /// If the name means a collection of another kind.
+    pub fn export(&self) -> Result<Export, ViewError> {
+        if let Some(is) = self.wrong_kind {
+            return Err(ViewError::WrongKind { is });
+        }
         let values: Vec<_> = self.slots().map(|slot| slot.value.clone()).collect();
-        Export::new(Contents::Queue(values))
+        Ok(Export::new(Contents::Queue(values)))
     }
 
     fn slots(&self) -> impl DoubleEndedIterator<Item = &'a Slot> + use<'a, T, C> {

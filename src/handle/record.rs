@@ -17,11 +17,12 @@ use super::export::{Export, ImportError};
 use super::fields::{self, InstanceError};
 use super::{Call, EncodeError, Failure, Types};
 use crate::bytes::Bytes;
-use crate::io::Request;
+use crate::io::What;
 use crate::store::{
     Answer, Change, ChangeKind, CollectionCommand, CollectionKind, Contents, EntryChange,
-    NameTooLong, Operation, Query, RecordCommand, RecordQuery,
+    NameTooLong, Query, RecordCommand, RecordQuery,
 };
+use crate::types::Ticks;
 
 /// One object that all nodes of a group share, with named fields that are stored one by one: two nodes
 /// may set different fields without conflict.
@@ -129,6 +130,14 @@ impl<T> Record<T> {
     /// [`NameTooLong`] if it is longer than 255 bytes.
     pub fn named(name: String) -> Result<Self, NameTooLong> {
         Ok(Self { label: Label::named(name)?, types: PhantomData })
+    }
+
+    /// The same record, whose calls end after `timeout`, unless they bring another
+    /// ([`Call::with_timeout`]), instead of [`Config::request_timeout`](crate::Config).
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Ticks) -> Self {
+        self.label.set_timeout(timeout);
+        self
     }
 
     /// The field of that name, with values of type `V` in postcard. [`Field::new`] makes constants.
@@ -311,13 +320,12 @@ impl<T> Record<T> {
         command: CollectionCommand,
         read: fn(Answer) -> Result<R, Failure>,
     ) -> Call<R> {
-        let operation = Operation::Collection { name: self.label.stored(), command };
-        Call::new(Request::command(operation), read)
+        Call::new(self.label.command(command), read)
     }
 
     fn query<R>(&self, fields: Vec<Bytes>, read: fn(Answer) -> Result<R, Failure>) -> Call<R> {
         let (name, query) = (self.label.stored(), RecordQuery::Get(fields));
-        Call::new(Request::read(Query::Record { name, query }), read)
+        Call::new(self.label.request(What::Read(Query::Record { name, query })), read)
     }
 }
 
@@ -557,14 +565,14 @@ mod tests {
         let group = &mut Group::new();
         let create = || PROFILE.create(&profile("a", 1)).unwrap();
         assert_eq!(group.run(create()), Ok(true));
-        let export = Export::decode(&view(group).export().encode()).unwrap();
+        let export = Export::decode(&view(group).export().unwrap().encode()).unwrap();
         group.run(PROFILE.delete(&AGE)).unwrap();
         assert_eq!(group.run(create()), Ok(false));
         assert_eq!(view(group).get(&AGE), Ok(None));
         group.run(PROFILE.import(&export, true).unwrap()).unwrap();
         assert_eq!(group.changes.len(), 3, "cleared, and two inserted");
         assert_eq!(view(group).instance(), Ok(profile("a", 1)));
-        assert_eq!(view(group).export(), export);
+        assert_eq!(view(group).export(), Ok(export));
     }
 
     #[test]

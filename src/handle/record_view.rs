@@ -79,10 +79,15 @@ impl<'a, T> RecordView<'a, T> {
 
     /// A copy of the record that can be kept, carried elsewhere and
     /// [imported](crate::Record::import). O(n).
-    #[must_use]
-    pub fn export(&self) -> Export {
+    ///
+    /// # Errors
+    /// If the name means a collection of another kind.
+    pub fn export(&self) -> Result<Export, ViewError> {
+        if let Some(is) = self.wrong_kind {
+            return Err(ViewError::WrongKind { is });
+        }
         let fields = self.slots().map(|slot| (slot.key.clone(), slot.value.clone()));
-        Export::new(Contents::Record(fields.collect()))
+        Ok(Export::new(Contents::Record(fields.collect())))
     }
 
     fn record(&self) -> Result<Option<CollectionRef<'a>>, ViewError> {

@@ -18,9 +18,9 @@ use crate::bytes::Bytes;
 use crate::io::{RemoteRead, Request, What};
 use crate::store::{
     Answer, Change, ChangeKind, CollectionCommand, CollectionKind, EntryChange, NameTooLong,
-    Operation, RemoteCommand, RemoteOperation, RemoteQuery, StoreError,
+    RemoteCommand, RemoteOperation, RemoteQuery, StoreError,
 };
-use crate::types::Index;
+use crate::types::{Index, Ticks};
 
 /// A map whose entries are in an outside store, such as Redis or PostgreSQL, and whose operations the
 /// group orders.
@@ -124,6 +124,14 @@ impl<K, V, C> RemoteMap<K, V, C> {
         Ok(Self { label: Label::named(name)?, events: true, types: PhantomData })
     }
 
+    /// The same map, whose calls end after `timeout`, unless they bring another
+    /// ([`Call::with_timeout`]), instead of [`Config::request_timeout`](crate::Config).
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Ticks) -> Self {
+        self.label.set_timeout(timeout);
+        self
+    }
+
     /// The same map, but what is done through this handle is not reported as changes.
     /// [`delete`](RemoteMap::delete) and [`delete_all`](RemoteMap::delete_all) then carry no values.
     #[must_use]
@@ -159,7 +167,7 @@ impl<K, V, C> RemoteMap<K, V, C> {
     /// [`NotExecuted::StoreSilent`](crate::NotExecuted) if operations still wait.
     pub fn sync(&self) -> Call<()> {
         let read = RemoteRead { map: self.label.stored(), query: None, ordered: true };
-        Call::new(Request::new(What::RemoteRead(read)), super::coding::nothing)
+        Call::new(self.label.request(What::RemoteRead(read)), super::coding::nothing)
     }
 
     fn command<R>(
@@ -186,14 +194,13 @@ impl<K, V, C> RemoteMap<K, V, C> {
     }
 
     fn request(&self, command: RemoteCommand) -> Request {
-        let (name, command) = (self.label.stored(), CollectionCommand::RemoteMap(command));
-        Request::command(Operation::Collection { name, command })
+        self.label.command(CollectionCommand::RemoteMap(command))
     }
 
     /// A read of the outside store.
     pub(super) fn query(&self, query: RemoteQuery, ordered: bool) -> Request {
         let (map, query) = (self.label.stored(), Some(query));
-        Request::new(What::RemoteRead(RemoteRead { map, query, ordered }))
+        self.label.request(What::RemoteRead(RemoteRead { map, query, ordered }))
     }
 
     pub(super) fn has_none(&self, ordered: bool) -> Call<bool> {

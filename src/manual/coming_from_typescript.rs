@@ -60,8 +60,8 @@
 //! | `rejoining` | none | it goes on by itself; whether it knows a leader is [`Event::LeaderChanged`](crate::Event) |
 //! | `remote-peer-joined`, `remote-peer-left` | [`Event::MembersChanged`](crate::Event) | all members, by the configuration in force; [`Event::PeerStarted`](crate::Event) tells who is heard from anew |
 //! | `commit` | [`Event::Committed`](crate::Event), [`Event::Applied`](crate::Event) | only with [`Config::verbose`](crate::Config) |
-//! | `heartbeat` | none | nothing follows from one; [`Counters::envelopes_received`](crate::Counters) counts all |
-//! | `no-heartbeat-from` | none | what follows does have events: a leader that no majority answers steps down (`RoleChanged`), a voter that is silent for [`Config::demote_after`](crate::Config) is demoted (`MembersChanged`) |
+//! | `heartbeat` | [`Event::Heartbeat`](crate::Event) | verbose |
+//! | `no-heartbeat-from` | [`Event::PeerSilent`](crate::Event) | on a leader, once until the member answers again; a leader that no majority answers steps down |
 //! | `error` | [`Event::StorageFailed`](crate::Event), [`EnvelopeDropped`](crate::Event), [`CommandUnreadable`](crate::Event) and others | each with its reason, and none is an exception |
 //! | `close` | [`Event::Stopped`](crate::Event) | after an [`Event::Closed`](crate::Event) for each collection |
 //!

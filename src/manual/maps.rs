@@ -135,7 +135,7 @@
 //!     // Done by the first node that asks; the others are told `false`.
 //!     let create = SCORES.create([("ada".to_string(), 0)])?;
 //!     // A copy, kept as bytes, under another name.
-//!     let bytes = node.map(&SCORES).export().encode();
+//!     let bytes = node.map(&SCORES).export()?.encode();
 //!     let import = OLD_SCORES.import(&Export::decode(&bytes)?, true)?;
 //!     // This node is not interested any more; then it is again; then nobody is.
 //!     let (close, reopen, drop) = (SCORES.close(), SCORES.reopen(), SCORES.drop_collection());

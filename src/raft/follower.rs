@@ -73,6 +73,9 @@ impl Raft {
         if !self.follow(from) {
             return;
         }
+        if self.config.verbose {
+            self.emit(Event::Heartbeat { leader: from });
+        }
         self.on_leader_commit(commit);
         let (term, matched) = (self.hard.term, self.matched);
         let durable = if self.outbox.hard_state_durable() {

@@ -13,6 +13,7 @@ use super::reads::{Asker, Reads};
 use super::transfer::Transfer;
 use super::{Notice, Raft, Role, quorum};
 use crate::Bytes;
+use crate::event::Event;
 use crate::reasons::{DropReason, Impossible};
 use crate::types::{EntryId, Identity, Index, NodeId, Peer};
 
@@ -206,11 +207,15 @@ impl Raft {
                 self.become_follower(None);
                 return self.note_own_removal();
             }
-            for progress in leader.progress.values_mut() {
-                progress.active = false;
-            }
+            let silent: Vec<Peer> = leader
+                .progress
+                .iter_mut()
+                .filter_map(|(peer, progress)| progress.falls_silent().then_some(*peer))
+                .collect();
             leader.next_quorum_check = self.now.saturating_add(self.config.election_timeout.get());
+            silent.into_iter().for_each(|peer| self.emit(Event::PeerSilent { peer }));
         }
+        let Role::Leader(leader) = &mut self.role else { return };
         if leader.next_heartbeat <= self.now {
             self.begin_round();
             self.demote_silent();

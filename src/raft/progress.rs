@@ -19,6 +19,8 @@ pub(super) struct Progress {
     pub(super) acked_round: u64,
     /// Whether it was heard from since the leader last looked.
     pub(super) active: bool,
+    /// It did not answer in the whole of the one before.
+    silent: bool,
     /// The commit index it was last sent.
     pub(super) told_commit: Index,
     /// A round sent to it, and the `next_index` of that moment: once it answers that round, or a
@@ -73,6 +75,7 @@ impl Progress {
             state: State::Probe { sent_in: None },
             acked_round: 0,
             active: false,
+            silent: false,
             told_commit: Index::ZERO,
             watch: None,
             acknowledged: Index::ZERO,
@@ -101,6 +104,12 @@ impl Progress {
             State::Replicate { inflight, bytes } => (inflight.len() as u64, *bytes),
             State::Snapshot(sending) => (sending.inflight.len() as u64, sending.bytes),
         }
+    }
+
+    /// An election time-out is over. Whether it has stopped answering in it.
+    pub(super) fn falls_silent(&mut self) -> bool {
+        let answered = core::mem::replace(&mut self.active, false);
+        !core::mem::replace(&mut self.silent, !answered) && !answered
     }
 
     /// It was heard from.

@@ -54,11 +54,11 @@ fn what_is_exported_on_one_node_and_imported_on_another_is_the_same_everywhere()
     group.run(1, scores.set(&"old".into(), &1).unwrap()).unwrap();
     group.sync();
     group.ids().into_iter().for_each(|id| drop(group.take_events(id)));
-    let export = carried(group.map(3, &SCORES).export());
+    let export = carried(group.map(3, &SCORES).export().unwrap());
     assert_eq!(group.run(2, scores.import(&export, true).unwrap()), Ok(()));
-    let export = carried(group.node(3).queue(&JOBS).export());
+    let export = carried(group.node(3).queue(&JOBS).export().unwrap());
     assert_eq!(group.run(2, jobs.import(&export, true).unwrap()), Ok(()));
-    let export = carried(group.node(3).record(&PROFILE).export());
+    let export = carried(group.node(3).record(&PROFILE).export().unwrap());
     assert_eq!(group.run(2, again.import(&export, true).unwrap()), Ok(()));
     group.sync();
     for id in group.ids() {
@@ -70,7 +70,9 @@ fn what_is_exported_on_one_node_and_imported_on_another_is_the_same_everywhere()
         let of = |name: &str| changes.iter().filter(|it| it.collection() == name).count();
         assert_eq!([of("scores again"), of("jobs again"), of("profile again")], [4, 3, 2]);
     }
-    group.run(3, scores.import(&carried(group.map(1, &SCORES).export()), false).unwrap()).unwrap();
+    group
+        .run(3, scores.import(&carried(group.map(1, &SCORES).export().unwrap()), false).unwrap())
+        .unwrap();
     group.sync();
     assert_eq!(group.take_changes(1), [], "imported in silence");
 }
@@ -79,7 +81,7 @@ fn what_is_exported_on_one_node_and_imported_on_another_is_the_same_everywhere()
 fn an_import_keeps_what_sessions_remember() {
     let group = &mut plain();
     fill(group);
-    let export = group.map(1, &SCORES).export();
+    let export = group.map(1, &SCORES).export().unwrap();
     let session = group.run(1, open_session()).unwrap();
     let remove = || {
         let call = SCORES.remove(&"b".into()).unwrap();
@@ -95,7 +97,7 @@ fn an_import_keeps_what_sessions_remember() {
 fn an_export_of_another_kind_or_with_damage_is_refused_before_it_is_asked_for() {
     let group = &mut plain();
     fill(group);
-    let export = group.map(1, &SCORES).export();
+    let export = group.map(1, &SCORES).export().unwrap();
     let is = CollectionKind::Map;
     assert_eq!(JOBS.import(&export, true).err(), Some(ImportError::WrongKind { is }));
     assert_eq!(PROFILE.import(&export, true).err(), Some(ImportError::WrongKind { is }));

@@ -88,6 +88,8 @@ fn topic(event: &Event) -> &'static str {
         Event::AppendRefused { .. } | Event::LogTruncated { .. } => "logs",
         Event::EnvelopeDropped { .. } => "drops",
         Event::PeerStarted { .. }
+        | Event::Heartbeat { .. }
+        | Event::PeerSilent { .. }
         | Event::Committed { .. }
         | Event::Applied { .. }
         | Event::RequestIdInUse { .. }
