@@ -18,15 +18,23 @@
 //! time. In some runs nodes keep nothing on disk, go over to another format version one after the other,
 //! or lead only as a last resort.
 //!
+//! Clients use maps, queues, records and remote maps at once, most of them in sessions of their own, and
+//! note what they asked for and how it ended. The outside store of the remote maps is slow, cannot be
+//! reached, refuses for good, or applies a call and loses the answer. A task beside each node subscribes to
+//! events and publishes some; another carries copies of collections from one name to another.
+//!
 //! In the profile `hostile` somebody forges messages in the names of members. Members trust each other,
 //! so such a run is checked for panics, bounds and repetition alone, and has no second phase.
 //!
-//! The invariants have two letters each and stand in [`checker`]. The simulator itself adds three:
+//! The invariants have two letters each and stand in [`checker`]. The simulator itself adds some, and so
+//! does its own workload:
 //!
 //! | code | invariant |
 //! |---|---|
 //! | FD | what a crash leaves of a file, any part of a write included, reads back as a fold of its writes, and a node starts from it |
-//! | QL | a leader that no quorum has answered for long steps down by itself |
+//! | EM | whoever is said to have received a published event did, at most once in each of its lives and in the order in which each publisher sent them; no departed member stays subscribed |
+//! | EV | a copy of the collections that is kept by a node's events alone, over snapshots too, is what the node holds |
+//! | EX | what is exported from one collection and imported into another is exported from there again |
 //! | IT | before the tick that [`Node::idle_ticks`](hamok::Node::idle_ticks) foretells, ticks put out nothing |
 //!
 //! To run your own workload against simulated nodes, write a [`Workload`] and give it to a

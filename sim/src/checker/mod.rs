@@ -16,6 +16,10 @@
 //! | QL | `quorum_lost` | RM | `remote_calls` |
 //! | QO | `queue_order` | | |
 //!
+//! QL: a leader that no quorum has answered for long steps down by itself. QO: what is pushed into a queue
+//! comes out in order and once. RM: the outside store executes each operation of a remote map once, in the
+//! order of the log and only for a leader that was not deposed.
+//!
 //! A checker sees only what an embedder could see, by the crate's public interface, and shares
 //! nothing with the others: one that is wrong does not blind the rest. Each costs little per step,
 //! amortised over the entries that it looks at.
