@@ -190,8 +190,9 @@ impl<T, C: Codec<T>> Queue<T, C> {
     /// their order; fewer if there are no more.
     ///
     /// One [`QueueEvent::Remove`] for each, and a [`QueueEvent::Empty`] if the last was among them. More
-    /// values than [`Config::max_values`](crate::Config) are taken by several commands, and others may
-    /// pop in between. O(m log n). What is taken must fit into what a session keeps of replies
+    /// than 1,024 values, or than [`Config::max_values`](crate::Config), are taken by several commands,
+    /// and others may pop in between; [in a session](crate::Call::in_session) of the application's no more
+    /// can be taken at once. O(m log n). What is taken must fit into what a session keeps of replies
     /// ([`SessionLimits::max_reply_bytes`](crate::SessionLimits)), or the result is lost if the reply is
     /// asked for again.
     pub fn pop_many(&self, count: u64) -> Call<Vec<T>> {

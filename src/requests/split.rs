@@ -5,21 +5,21 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::copies::Copies;
 use super::{Ask, Kind, Pending, Requests};
 use crate::io::{Outcome, Unknown};
 use crate::store::{
-    Answer, CollectionCommand, Content, MapCommand, Operation, QueueCommand, RecordCommand,
-    RemoteAnswer, RemoteCommand, RemoteOperation, RemoteOutcome,
+    Answer, CollectionCommand, Content, MOST_POPPED, MapCommand, Operation, QueueCommand,
+    RecordCommand, RemoteAnswer, RemoteCommand, RemoteOperation, RemoteOutcome,
 };
 use crate::types::Index;
 
-/// What is left of a bulk call, and what was done of it.
+/// A bulk call, and what was done of it.
 #[derive(Debug)]
 pub(super) struct Split {
-    /// What comes after the command under way.
-    rest: Option<Operation>,
+    whole: Operation,
     limit: u64,
     /// How many entries, keys or values the command under way has.
     under_way: u64,
@@ -39,6 +39,7 @@ enum Many {
     Entries(u64),
     Keys(u64),
     Values(u64),
+    Popped(u64),
 }
 
 impl BulkLimits {
@@ -50,17 +51,18 @@ impl BulkLimits {
             Many::Entries(count) => (count, keys.min(values)),
             Many::Keys(count) => (count, keys),
             Many::Values(count) => (count, values),
+            // Unlike what is brought along, what is popped has no bytes to bound it.
+            Many::Popped(count) => (count, values.min(MOST_POPPED)),
         };
         (count > limit).then_some((count, limit))
     }
 }
 
 impl Split {
-    /// Cuts an operation into a first command with at most `limit`, and what is left.
-    pub(super) fn new(mut operation: Operation, limit: u64) -> (Operation, Box<Self>) {
-        let rest = cut(&mut operation, limit);
-        let split = Self { rest, limit, under_way: limit, done: 0, merged: None };
-        (operation, Box::new(split))
+    /// Begins an operation that has more than `limit` with a first command that has as many.
+    pub(super) fn new(whole: Operation, limit: u64) -> (Operation, Box<Self>) {
+        let first = part(&whole, 0, limit).expect("there is more than one command may have");
+        (first, Box::new(Self { whole, limit, under_way: limit, done: 0, merged: None }))
     }
 
     /// The command under way was done. The next one, if there is any.
@@ -73,12 +75,8 @@ impl Split {
             None => (index, answer.0),
             Some((_, before)) => (index, merge(before, answer.0)),
         });
-        let mut next = self.rest.take().filter(|_| !exhausted)?;
-        self.rest = cut(&mut next, self.limit);
-        self.under_way = match self.rest {
-            Some(_) => self.limit,
-            None => many(&next).map_or(0, |many| many.count()),
-        };
+        let next = part(&self.whole, self.done, self.limit).filter(|_| !exhausted)?;
+        self.under_way = many(&next).map_or(0, |many| many.count());
         Some(next)
     }
 
@@ -138,7 +136,10 @@ impl Requests {
 impl Many {
     fn count(&self) -> u64 {
         match self {
-            Self::Entries(count) | Self::Keys(count) | Self::Values(count) => *count,
+            Self::Entries(count)
+            | Self::Keys(count)
+            | Self::Values(count)
+            | Self::Popped(count) => *count,
         }
     }
 }
@@ -175,7 +176,7 @@ fn many(operation: &Operation) -> Option<Many> {
             ..
         }) => Many::Keys(keys.len() as u64),
         CollectionCommand::Queue(QueueCommand::Push(values)) => Many::Values(values.len() as u64),
-        CollectionCommand::Queue(QueueCommand::Pop(count)) => Many::Values(*count),
+        CollectionCommand::Queue(QueueCommand::Pop(count)) => Many::Popped(*count),
         CollectionCommand::Map(_)
         | CollectionCommand::Record(_)
         | CollectionCommand::RemoteMap(_)
@@ -187,39 +188,38 @@ fn many(operation: &Operation) -> Option<Many> {
     })
 }
 
-/// Leaves the first `limit` of what an operation has many of, and gives an operation with the others.
-fn cut(operation: &mut Operation, limit: u64) -> Option<Operation> {
-    let length = usize::try_from(limit).unwrap_or(usize::MAX);
-    if many(operation)?.count() <= limit {
-        return None;
-    }
-    let Operation::Collection { name, command } = operation else { return None };
-    let rest = match command {
+/// An operation with up to `limit` of what the whole one has many of, from the `from`-th on; none if
+/// there is nothing left.
+fn part(whole: &Operation, from: u64, limit: u64) -> Option<Operation> {
+    let left = many(whole)?.count().checked_sub(from).filter(|left| *left > 0)?;
+    let length = left.min(limit);
+    let Operation::Collection { name, command } = whole else { return None };
+    let within = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+    let range = within(from)..within(from.saturating_add(length));
+    let command = match command {
         CollectionCommand::Map(MapCommand::Set(entries)) => {
-            CollectionCommand::Map(MapCommand::Set(entries.split_off(length)))
+            CollectionCommand::Map(MapCommand::Set(entries[range].to_vec()))
         }
         CollectionCommand::Map(MapCommand::Insert(entries)) => {
-            CollectionCommand::Map(MapCommand::Insert(entries.split_off(length)))
+            CollectionCommand::Map(MapCommand::Insert(entries[range].to_vec()))
         }
         CollectionCommand::Map(MapCommand::Remove(keys)) => {
-            CollectionCommand::Map(MapCommand::Remove(keys.split_off(length)))
+            CollectionCommand::Map(MapCommand::Remove(keys[range].to_vec()))
         }
         CollectionCommand::Map(MapCommand::Delete(keys)) => {
-            CollectionCommand::Map(MapCommand::Delete(keys.split_off(length)))
+            CollectionCommand::Map(MapCommand::Delete(keys[range].to_vec()))
         }
         CollectionCommand::Record(RecordCommand::Insert(fields)) => {
-            CollectionCommand::Record(RecordCommand::Insert(fields.split_off(length)))
+            CollectionCommand::Record(RecordCommand::Insert(fields[range].to_vec()))
         }
         CollectionCommand::Queue(QueueCommand::Push(values)) => {
-            CollectionCommand::Queue(QueueCommand::Push(values.split_off(length)))
+            CollectionCommand::Queue(QueueCommand::Push(values[range].to_vec()))
         }
-        CollectionCommand::Queue(QueueCommand::Pop(count)) => {
-            let others = *count - limit;
-            *count = limit;
-            CollectionCommand::Queue(QueueCommand::Pop(others))
+        CollectionCommand::Queue(QueueCommand::Pop(_)) => {
+            CollectionCommand::Queue(QueueCommand::Pop(length))
         }
         CollectionCommand::RemoteMap(RemoteCommand::Run { operation, events }) => {
-            let operation = cut_remote(operation, length)?;
+            let operation = part_of_remote(operation, range)?;
             CollectionCommand::RemoteMap(RemoteCommand::Run { operation, events: *events })
         }
         CollectionCommand::Map(_)
@@ -231,15 +231,15 @@ fn cut(operation: &mut Operation, limit: u64) -> Option<Operation> {
         | CollectionCommand::Import { .. }
         | CollectionCommand::Drop(_) => return None,
     };
-    Some(Operation::Collection { name: name.clone(), command: rest })
+    Some(Operation::Collection { name: name.clone(), command })
 }
 
-fn cut_remote(operation: &mut RemoteOperation, length: usize) -> Option<RemoteOperation> {
+fn part_of_remote(operation: &RemoteOperation, range: Range<usize>) -> Option<RemoteOperation> {
     Some(match operation {
-        RemoteOperation::Set(entries) => RemoteOperation::Set(entries.split_off(length)),
-        RemoteOperation::Insert(entries) => RemoteOperation::Insert(entries.split_off(length)),
-        RemoteOperation::Remove(keys) => RemoteOperation::Remove(keys.split_off(length)),
-        RemoteOperation::Delete(keys) => RemoteOperation::Delete(keys.split_off(length)),
+        RemoteOperation::Set(entries) => RemoteOperation::Set(entries[range].to_vec()),
+        RemoteOperation::Insert(entries) => RemoteOperation::Insert(entries[range].to_vec()),
+        RemoteOperation::Remove(keys) => RemoteOperation::Remove(keys[range].to_vec()),
+        RemoteOperation::Delete(keys) => RemoteOperation::Delete(keys[range].to_vec()),
         RemoteOperation::UpdateIf { .. }
         | RemoteOperation::RemoveIf { .. }
         | RemoteOperation::Clear
@@ -326,6 +326,9 @@ mod tests {
             (&push, (1, 0), None),
             (&push, (1, 2), Some((3, 2))),
             (&pop(3), (1, 2), Some((3, 2))),
+            (&pop(1024), (0, 0), None),
+            (&pop(1025), (0, 0), Some((1025, 1024))),
+            (&pop(1025), (0, 2000), Some((1025, 1024))),
             (&update, (1, 1), None),
         ];
         for (operation, (keys, values), exceeded) in cases {

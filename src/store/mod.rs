@@ -60,6 +60,7 @@ pub use self::kind::CollectionKind;
 pub(crate) use self::loader::Loader;
 pub use self::name::NameTooLong;
 pub(crate) use self::name::{MAX_NAME_BYTES, Name};
+pub(crate) use self::queue::MOST_POPPED;
 pub(crate) use self::remote_map::Queued;
 pub use self::remote_operation::{
     RemoteAnswer, RemoteOperation, RemoteOutcome, RemoteQuery, StoreError,

@@ -56,8 +56,9 @@ impl QueueRun<'_> {
         }
     }
 
-    /// The first `count` values, or as many as there are.
+    /// The first `count` values, or as many as there are and one command may take.
     fn pop(&mut self, count: u64) -> Vec<Bytes> {
+        let count = count.min(MOST_POPPED);
         let mut popped = Vec::new();
         while (popped.len() as u64) < count
             && let Some(slot) = self.queue.pop()
@@ -77,6 +78,9 @@ impl QueueRun<'_> {
         removed
     }
 }
+
+/// The most values that one command takes from a queue, so that the work of a step is bounded.
+pub(crate) const MOST_POPPED: u64 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +143,15 @@ mod tests {
             assert_eq!((&*was_answered, &*was_changed), (answer, changes), "{shown}");
             assert_eq!(held(&queues), holds, "{shown}");
         }
+    }
+
+    #[test]
+    fn one_command_takes_no_more_than_a_step_may() {
+        let mut queues = Collections::new();
+        let many: Vec<Bytes> = (0..1500_u32).map(|value| value.to_le_bytes()[..].into()).collect();
+        run(&mut queues, 1, QueueCommand::Push(many.clone()));
+        run(&mut queues, 2, QueueCommand::Pop(u64::MAX));
+        assert_eq!(held(&queues), many[1024..]);
     }
 
     #[test]
