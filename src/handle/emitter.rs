@@ -39,8 +39,8 @@ use crate::types::{NodeId, Ticks};
 /// [publishes](Emitter::publish) is delivered at most once in each life of a receiver, in the order of
 /// the publishing, and the publisher is told by whom it was received. What it
 /// [notifies](Emitter::notify) is sent once. Subscribers are looked up in what the publisher has applied,
-/// which may lag behind the group: [`sync`](crate::sync) first, where a subscription just made matters,
-/// or after a restart.
+/// which may lag behind the group: [`sync`](crate::sync) first, where a subscription just made matters.
+/// A node that has just started sends nothing until it has come as far as the group had.
 ///
 /// Methods here make a [`Call`] to be given to a node as [`Input::Request`](crate::Input). The local
 /// reads are on the [`EmitterView`](crate::EmitterView) that [`Node::emitter`](crate::Node::emitter)

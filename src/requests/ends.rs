@@ -50,6 +50,7 @@ impl Requests {
         self.bytes -= pending.kind.bytes();
         self.alarms.remove(&(pending.deadline, ask));
         self.unsent.remove(&ask);
+        self.muted.remove(&ask);
         match &pending.kind {
             Kind::Command { place, own, queued, .. } => {
                 if let Some(place) = place {

@@ -72,6 +72,8 @@ pub(crate) struct Requests {
     stopped: bool,
     /// To be handed over at the end of the step.
     unsent: BTreeSet<Ask>,
+    /// Publishes that came before this node can tell who subscribed. They go before any that comes later.
+    muted: BTreeSet<Ask>,
     applied: Index,
     alarms: BTreeSet<(u64, Ask)>,
     next_ask: u64,
@@ -172,6 +174,7 @@ impl Requests {
             closed: BTreeSet::new(),
             stopped: false,
             unsent: BTreeSet::new(),
+            muted: BTreeSet::new(),
             applied: Index::ZERO,
             alarms: BTreeSet::new(),
             next_ask: 1,
@@ -349,6 +352,9 @@ impl Requests {
 
     /// Hands over what waits for it.
     pub(crate) fn hand_over(&mut self, raft: &mut Raft, store: &Store, now: u64) {
+        if self.knows_subscribers(raft) {
+            self.unsent.append(&mut self.muted);
+        }
         while let Some(ask) = self.unsent.pop_first() {
             if ask == Ask::SESSION {
                 self.hand_over_opening(raft, now);

@@ -58,8 +58,10 @@ impl Requests {
             }
             return;
         }
-        if raft.is_silent() {
-            return; // It goes once a leader is heard of, and that is not before this node may speak.
+        let is_stranger = !raft.is_silent() && !raft.is_member();
+        if !is_stranger && !self.knows_subscribers(raft) {
+            self.muted.insert(ask);
+            return;
         }
         let publish = publishing.publish.clone();
         if let Some(outcome) = self.publish_refusal(&publish, raft, store) {
@@ -67,6 +69,12 @@ impl Requests {
         }
         self.publish(ask, publish, (raft, store), now);
         self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
+    }
+
+    /// Whether this node has, in this life, come as far as the group had when it was first heard from:
+    /// before, it cannot tell who subscribed.
+    pub(super) fn knows_subscribers(&self, raft: &Raft) -> bool {
+        raft.caught_up_at().is_some_and(|index| self.applied >= index)
     }
 
     /// Why an event cannot be published, if it cannot.
