@@ -1,18 +1,25 @@
-//! A remote map in Redis.
+//! A remote map in Redis, of a group with one process per node, on TCP and a file.
 //!
-//! Started by `cargo run --example redis_remote_map -- redis://127.0.0.1:6379 alice bob`, it counts a
-//! visit of each, and prints how often all that came were there. The adapter is in `adapter.rs`, with a
-//! script that runs inside Redis in `execute.lua`; what is done with the map is in
-//! `../outside_store/visits.rs`.
+//! Started by `cargo run --example redis_remote_map -- redis://127.0.0.1:6379
+//! ID FOLDER CLIENTS PEER_1 PEER_2 …` for each node, all with the same server. Clients write lines, which
+//! `../shared/remote_map.rs` lists: `printf 'SET colour blue\nGET colour\n' | nc -N 127.0.0.1 8001`.
+//!
+//! The adapter is in `adapter.rs`, with a script that runs inside Redis in `execute.lua`; the node is run by
+//! `../shared/tcp_node/mod.rs`, which tells of its arguments.
 
 mod adapter;
-#[path = "../outside_store/visits.rs"]
-mod visits;
+#[path = "../shared/remote_map.rs"]
+mod remote_map;
+#[path = "../shared/tcp_node/mod.rs"]
+mod tcp_node;
 
+#[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "a program is told what to do by its arguments")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let url = arguments.next().ok_or("usage: redis_remote_map URL [VISITOR …]")?;
-    let mut store = adapter::RedisStore::new(&url)?;
-    visits::run(move |call| store.perform(call), arguments)
+async fn main() -> tcp_node::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, arguments @ ..] = arguments.as_slice() else {
+        return Err("usage: redis_remote_map URL ID FOLDER CLIENTS PEER_1 PEER_2 …".into());
+    };
+    let mut store = adapter::RedisStore::new(url)?;
+    tcp_node::run(arguments, move |call| store.perform(call), remote_map::understand).await
 }

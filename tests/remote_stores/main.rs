@@ -1,4 +1,5 @@
-//! Remote maps in real servers, which are killed, as are the nodes, in the midst of operations.
+//! Remote maps in real servers, which are killed, as are the nodes, in the midst of operations: here nodes
+//! that share a thread, which is fast; in `killed.rs` nodes that are processes.
 //!
 //! Debian's `redis-server` and `postgresql` are looked for. Where one is missing its tests say so and are
 //! skipped; with `HAMOK_REQUIRE_SERVERS=1` they fail.
@@ -12,16 +13,19 @@
 mod clients;
 #[path = "../../examples/postgres_remote_map/entries.rs"]
 mod entries;
+mod gates;
 mod group;
+mod killed;
 #[path = "../../examples/postgres_remote_map/adapter.rs"]
 mod postgres_adapter;
+#[path = "../support/processes.rs"]
+mod processes;
 #[path = "../../examples/redis_remote_map/adapter.rs"]
 mod redis_adapter;
 mod servers;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -100,20 +104,6 @@ fn what_postgres_refuses_for_good_is_a_result() {
     assert!(error.as_str().contains("index"), "{error}");
     assert_eq!(group.get(MAP.read_len()), 0, "nothing was changed");
     assert_eq!(group.get(MAP.set(&"a".to_owned(), &1).expect("it encodes")), None);
-}
-
-#[test]
-fn the_redis_example_counts_visits() {
-    if let Some(server) = Server::redis() {
-        example_counts_visits("redis_remote_map", server);
-    }
-}
-
-#[test]
-fn the_postgres_example_counts_visits() {
-    if let Some(server) = Server::postgres() {
-        example_counts_visits("postgres_remote_map", server);
-    }
 }
 
 /// Clients work; meanwhile the server and the leader are killed by turns, each time in the midst of an
@@ -284,22 +274,4 @@ fn every_method_works(mut server: Server) {
     let one = RemoteOutcome::Done(RemoteAnswer::Count(1));
     assert_eq!(perform(last), RemoteResult::Ended(one), "the last one is answered for again");
     assert!(group.get(MAP.is_empty()));
-}
-
-fn example_counts_visits(example: &str, mut server: Server) {
-    server.start();
-    let test = std::env::current_exe().expect("a test knows where it is");
-    let profile = test.ancestors().nth(2).expect("a test lies two folders below its profile's");
-    let program = profile.join("examples").join(example);
-    assert!(program.exists(), "{} is missing: `cargo build --examples`", program.display());
-    for visits in 1..=2 {
-        let output = Command::new(&program).arg(server.url()).args(["bob", "alice"]).output();
-        let output = output.expect("the example runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).expect("the example prints text");
-        let mut lines: Vec<&str> = text.lines().collect();
-        lines.sort_unstable();
-        let expected = ["alice", "bob"].map(|who| format!("{who} was here {visits} times"));
-        assert_eq!(lines, expected);
-    }
 }

@@ -79,9 +79,37 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
+        self.url_through(self.port)
+    }
+
+    /// The address for those who go through something that listens at another port.
+    pub(crate) fn url_through(&self, port: u16) -> String {
         match self.kind {
-            Kind::Redis => format!("redis://127.0.0.1:{}", self.port),
-            Kind::Postgres(_) => format!("postgres://hamok@127.0.0.1:{}/postgres", self.port),
+            Kind::Redis => format!("redis://127.0.0.1:{port}"),
+            Kind::Postgres(_) => format!("postgres://hamok@127.0.0.1:{port}/postgres"),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The entries of a map, as the server has them.
+    pub(crate) fn entries(&self, map: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        match self.kind {
+            Kind::Redis => redis::Client::open(self.url())
+                .and_then(|client| client.get_connection())
+                .and_then(|mut connection| {
+                    let entries = format!("hamok:{{{map}}}:entries");
+                    redis::cmd("HGETALL").arg(entries).query(&mut connection)
+                })
+                .expect("it answers"),
+            Kind::Postgres(_) => {
+                let client = postgres::Client::connect(&self.url(), postgres::NoTls);
+                let select = "SELECT key, value FROM hamok_entries WHERE map = $1";
+                let rows = client.expect("it answers").query(select, &[&map.as_bytes()]);
+                rows.expect("it answers").iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
         }
     }
 
