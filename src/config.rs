@@ -99,7 +99,7 @@ pub struct Config {
     /// commands, and is not atomic. 0, the default, sets no limit.
     pub max_keys: u64,
     /// The most values that one command of a bulk call has, as `max_keys` for keys. 0, the default, sets
-    /// no limit.
+    /// no limit but the 1,024 values that one command may pop from a queue.
     pub max_values: u64,
     /// Whether a snapshot that takes the place of the collections is followed by what differs, entry by
     /// entry: see [`Event::Difference`](crate::Event::Difference). Default no.

@@ -330,7 +330,7 @@ pub enum NotExecuted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unknown {
-    /// The request's time was up while a copy of it was on its way.
+    /// The request's time was up while a copy of it was on its way, or while it waited for an outside store.
     TimedOut,
     /// The group does not know the session: it never did, or has dropped it.
     SessionExpired,

@@ -31,6 +31,8 @@ struct Task {
     /// The request under way; its token.
     waits: Option<(u64, Asked)>,
     asked: u64,
+    /// What it last said of itself with each event, as far as it knows.
+    metadata: BTreeMap<&'static str, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -181,7 +183,11 @@ impl EmitterTasks {
         let mut dice = context.dice(Stream::Emit, node.get(), number);
         let payload = format!("{node}.{number}");
         let event = *dice.pick(&NAMES);
-        let (request, asked) = draw(&mut dice, event, payload.clone());
+        let known = task.metadata.get(event).cloned().unwrap_or_default();
+        let (request, asked) = draw(&mut dice, event, (payload.clone(), known));
+        if let Asked::Flag("emitter.subscribe" | "emitter.update_metadata", _) = &asked {
+            task.metadata.insert(event, payload.clone());
+        }
         if let Asked::Publish { .. } | Asked::Notify(_) = &asked {
             let answered = matches!(asked, Asked::Publish { .. });
             let sent = Sent { by, event, number, answered, received: BTreeSet::new() };
@@ -269,7 +275,7 @@ impl Asked {
 }
 
 /// What a task asks for next.
-fn draw(dice: &mut Dice, event: &str, payload: String) -> (Request, Asked) {
+fn draw(dice: &mut Dice, event: &str, (payload, known): (String, String)) -> (Request, Asked) {
     let encodes = "text encodes";
     match dice.between(0, 99) {
         0..45 => {
@@ -283,7 +289,7 @@ fn draw(dice: &mut Dice, event: &str, payload: String) -> (Request, Asked) {
         58..80 => flag("emitter.subscribe", EVENTS.subscribe(event, &payload).expect(encodes)),
         80..86 => flag("emitter.unsubscribe", EVENTS.unsubscribe(event)),
         86..91 => {
-            let update = EVENTS.update_metadata(event, &payload, &String::new());
+            let update = EVENTS.update_metadata(event, &payload, &known);
             flag("emitter.update_metadata", update.expect(encodes))
         }
         91..98 => flag("emitter.has_subscribers", EVENTS.has_subscribers(event)),

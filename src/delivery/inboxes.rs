@@ -458,7 +458,7 @@ mod tests {
                 }
             }
             let lives = self.lives;
-            let due = self.links.take_due().into_iter().map(|(_, parcel)| (lives, parcel));
+            let due = self.links.take_due(|_| true).into_iter().map(|(_, parcel)| (lives, parcel));
             self.on_its_way.extend(due);
         }
 

@@ -130,12 +130,14 @@ impl<A: Copy> Links<A> {
         Some(by)
     }
 
-    /// What is to be sent.
-    pub(crate) fn take_due(&mut self) -> Vec<(Peer, Parcel)> {
+    /// What is to be sent. What is held for a member stays so until that one `is_known`.
+    pub(crate) fn take_due(&mut self, is_known: impl Fn(Peer) -> bool) -> Vec<(Peer, Parcel)> {
         let mut parcels = Vec::new();
         while let Some(to) = self.due.pop_first() {
-            let held = self.held.remove(&to).unwrap_or_default();
-            parcels.extend(held.into_iter().map(|(_, parcel)| (to, parcel)));
+            if is_known(to) {
+                let held = self.held.remove(&to).unwrap_or_default();
+                parcels.extend(held.into_iter().map(|(_, parcel)| (to, parcel)));
+            }
             if let Some(link) = self.links.get_mut(&to) {
                 parcels.extend(link.take_due(self.window).into_iter().map(|parcel| (to, parcel)));
             }
@@ -228,7 +230,7 @@ mod tests {
 
     /// What is sent: receiver, number and lowest number of each parcel.
     fn due(links: &mut Links<&'static str>) -> String {
-        let parcels = links.take_due().into_iter().map(|(to, parcel)| match &parcel {
+        let parcels = links.take_due(|_| true).into_iter().map(|(to, parcel)| match &parcel {
             Parcel::Publish { sequence, lowest, .. } => {
                 alloc::format!("{}:{sequence}/{lowest}", to.id)
             }
@@ -299,7 +301,7 @@ mod tests {
     #[test]
     fn a_notification_is_held_for_a_while_and_as_far_as_there_is_room() {
         let held = |links: &mut Links<&'static str>, id| {
-            let taken = links.take_due().into_iter();
+            let taken = links.take_due(|_| true).into_iter();
             let taken = taken.filter(|(to, _)| *to == peer(id)).map(|(_, parcel)| parcel);
             taken.map(|parcel| parcel.to_string()).collect::<Vec<_>>().join(" ")
         };

@@ -74,7 +74,8 @@ pub enum QueueEvent<T> {
     },
     /// The queue was empty before this command, and is not any more. It comes last of the command's.
     NotEmpty,
-    /// The queue was not empty before this command, and is now. It comes last of the command's.
+    /// The queue was not empty before this command, and is now. It comes last of the command's; only an
+    /// import empties and fills the queue in one, and tells of both.
     Empty,
     /// All values were taken out at once. Clearing an empty queue changes nothing and is no event.
     Clear,

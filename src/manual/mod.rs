@@ -35,7 +35,7 @@
 //! | [`Failure`](crate::Failure) | has it taken effect? | ask again? |
 //! |---|---|---|
 //! | none: a result | yes | |
-//! | `Refused` | no, and the same on every node | no: the reason stays |
+//! | `Refused` | no, and the same on every node | once the reason is gone, and in a session of your own under another number |
 //! | `NotExecuted` | no, and it never will | yes, freely |
 //! | `Unknown` | perhaps, or it may yet | in [a session of your own](#what-is-unknown-and-asking-again), or if twice is as good as once |
 //! | `Partial` | its beginning has | [the rest](#many-keys-or-values-at-once) |
@@ -165,6 +165,8 @@
 //! | what | bound | beyond it |
 //! |---|---|---|
 //! | a command | [`Config::max_entry_bytes`](crate::Config) | `NotExecuted::TooLarge`, with its size |
+//! | values that one command pops | 1,024 | the call is split |
+//! | commands of a node without an answer, from the oldest on | [`SessionLimits::window`](crate::SessionLimits) | `NotExecuted::Busy` |
 //! | keys or values of a command | [`Config::max_keys`](crate::Config), [`max_values`](crate::Config) | the call is split |
 //! | requests pending at a node | [`Config::max_pending_requests`](crate::Config), [`max_pending_bytes`](crate::Config) | `NotExecuted::Busy` |
 //! | what the leader has not committed | [`Config::max_uncommitted_bytes`](crate::Config) | `NotExecuted::Busy` |

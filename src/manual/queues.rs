@@ -112,7 +112,7 @@
 //! # Atomicity and bounds
 //!
 //! `push_all` and `pop_many` are one command each, with nothing in between, unless they have more values than
-//! [`Config::max_values`](crate::Config): then they are
+//! [`Config::max_values`](crate::Config), or a `pop_many` more than 1,024: then they are
 //! [split](super#many-keys-or-values-at-once), others may come in between, and they may end as
 //! [`Failure::Partial`](crate::Failure); of a `pop_many` [`redeem_partial`](crate::Ticket::redeem_partial) gives
 //! the values that were taken, which [`redeem`](crate::Ticket::redeem) would lose. A command may have up to

@@ -1,5 +1,6 @@
 //! What is known of the copies of a command, and so what may be said of it.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::own_session::OwnSession;
@@ -110,7 +111,16 @@ impl Requests {
             .iter()
             .filter_map(|(&ask, pending)| Some((ask, pending.kind.place()?)))
             .collect();
+        let still_queued: BTreeSet<Ask> = self
+            .queued
+            .iter()
+            .filter(|(operation, _)| store.is_queued(*operation))
+            .map(|(_, ask)| *ask)
+            .collect();
         for (ask, place) in placed {
+            if still_queued.contains(&ask) {
+                continue;
+            }
             if let Some(outcome) = store.settled(place) {
                 self.finish(ask, outcome);
             } else if let Some(operation) = store.awaited(place) {

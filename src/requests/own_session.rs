@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::copies::Copies;
 use super::{Ask, Kind, Pending, Requests};
-use crate::io::{Outcome, Place, Unknown};
+use crate::io::{NotExecuted, Outcome, Place, Unknown};
 use crate::store::Store;
 use crate::types::{Index, Sequence, SessionId};
 
@@ -100,9 +100,8 @@ impl Requests {
         let sequence = place.map_or(*next, |place| place.sequence);
         let answered_below = outstanding.first().copied().unwrap_or(sequence);
         if sequence.get() - answered_below.get() >= window {
-            let id = self.pending.get(&ask).map(|pending| pending.id);
-            self.remove(ask);
-            id.into_iter().for_each(|id| self.turn_away(id));
+            self.refused_busy += 1;
+            self.finish(ask, Outcome::NotExecuted(NotExecuted::Busy));
             return None;
         }
         let found = Place { session: *id, sequence, answered_below };

@@ -169,7 +169,8 @@ impl Requests {
     }
 
     pub(super) fn send_offers(&mut self, raft: &mut Raft) {
-        for (to, parcel) in self.links.take_due() {
+        let due = self.links.take_due(|peer| raft.has_heard_from(peer));
+        for (to, parcel) in due {
             raft.send_parcel(to, parcel);
         }
     }

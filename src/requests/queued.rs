@@ -22,10 +22,18 @@ impl Requests {
     pub(super) fn wait_for_operation(&mut self, ask: Ask, operation: Index) {
         self.forget_copies(ask);
         self.unsent.remove(&ask);
-        if let Some(Pending { kind: Kind::Command { queued, .. }, .. }) = self.pending.get_mut(&ask)
-        {
-            *queued = Some(operation);
-            self.queued.insert((operation, ask));
+        let Some(Pending { kind: Kind::Command { queued, place, own, .. }, .. }) =
+            self.pending.get_mut(&ask)
+        else {
+            return;
+        };
+        *queued = Some(operation);
+        // It is waited for by its index, so that a slow outside store does not use up the numbers that
+        // commands on other collections need. Its place is kept in mind for what a snapshot may tell.
+        let left = place.filter(|_| *own);
+        self.queued.insert((operation, ask));
+        if let Some(place) = left {
+            self.leave(place, true, ask);
         }
     }
 

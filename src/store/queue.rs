@@ -79,7 +79,8 @@ impl QueueRun<'_> {
     }
 }
 
-/// The most values that one command takes from a queue, so that the work of a step is bounded.
+/// The most values that one command takes from a queue, so that the work of a step is bounded. It is a part
+/// of what commands mean: another number needs another format version.
 pub(crate) const MOST_POPPED: u64 = 1024;
 
 #[cfg(test)]

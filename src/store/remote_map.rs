@@ -145,7 +145,13 @@ pub(super) fn enqueue(
     let progress = map.progress_mut().expect("a remote map");
     let bytes = progress.queued_bytes.saturating_add(queued.len_u64());
     // One that is larger than the limit by itself has its turn when the queue is empty.
-    if length >= limits.operations || (length > 0 && bytes > limits.bytes) {
+    // An adoption is let in when the queue is full, since it may be what the queue waits for.
+    let is_full = if adopts {
+        length > limits.operations
+    } else {
+        length >= limits.operations || (length > 0 && bytes > limits.bytes)
+    };
+    if is_full {
         return Err(Refusal::RemoteQueueFull { operations: length });
     }
     progress.queued_bytes = bytes;

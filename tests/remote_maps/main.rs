@@ -1,5 +1,6 @@
 //! Remote maps through the public API: who calls the outside store when, and what becomes of it.
 
+mod bounds;
 mod damage;
 mod group;
 mod schedules;

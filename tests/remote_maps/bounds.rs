@@ -1,0 +1,57 @@
+//! What a slow outside store may hold up, and what not.
+
+use hamok::{Config, Queue};
+
+use super::*;
+
+const JOBS: Queue<String> = Queue::new("jobs");
+
+/// A group of one whose sessions have few numbers, and whose outside store does not answer.
+fn stalled(change: impl Fn(&mut Config)) -> Group {
+    let mut group = Group::new(1, |config| {
+        config.request_timeout = Ticks::new(500);
+        config.max_pending_requests = 4;
+        config.sessions.window = 4;
+        change(config);
+    });
+    group.at_once = false;
+    group
+}
+
+#[test]
+fn a_stalled_operation_does_not_make_other_collections_busy() {
+    let mut group = stalled(|_| {});
+    let _stalled = group.ask(0, set("a", "1"));
+    for number in 0..20_u32 {
+        let pushed = group.get(0, JOBS.push(&number.to_string()).unwrap());
+        assert_eq!(pushed, Ok(()), "push {number}");
+    }
+}
+
+#[test]
+fn a_bulk_call_beside_a_stalled_operation_is_done_whole() {
+    let mut group = stalled(|config| config.max_values = 1);
+    let _stalled = group.ask(0, set("a", "1"));
+    let values: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    assert_eq!(group.get(0, JOBS.push_all(&values).unwrap()), Ok(()));
+    assert_eq!(group.node(0).queue(&JOBS).len(), 10);
+}
+
+#[test]
+fn an_adoption_is_let_into_a_full_queue() {
+    let mut group = Group::new(1, |config| {
+        config.request_timeout = Ticks::new(500);
+        config.remote_queue.operations = 4;
+    });
+    group.get(0, set("z", "0")).unwrap();
+    group.store = crate::store::Store::default(); // It is emptied, and its row is gone.
+    let asked: Vec<_> = (0..4).map(|key| group.ask(0, set(&key.to_string(), "1"))).collect();
+    group.run(50);
+    let refused = group.get(0, set("y", "1"));
+    let because = hamok::Refusal::RemoteQueueFull { operations: 4 };
+    assert_eq!(refused, Err(Failure::Refused(because)));
+    assert_eq!(group.get(0, USERS.adopt()), Ok(()));
+    for asked in asked {
+        assert_eq!(group.redeem(&asked), Some(Ok(None)));
+    }
+}
