@@ -125,17 +125,19 @@ impl World {
         true
     }
 
-    /// Takes a node down, if it is up; it starts again after `downtime`, or one that is drawn.
-    pub(crate) fn crash(&mut self, id: NodeId, downtime: Option<u64>) {
+    /// Takes a node down, if it is up and can be spared; it starts again after `downtime`, or one that is
+    /// drawn. Tells whether it was done.
+    pub(crate) fn crash(&mut self, id: NodeId, downtime: Option<u64>) -> bool {
         // A node that keeps nothing is lost when it crashes.
         let forgets = self.plan.diskless;
         if self.host(id).node.is_none() || forgets && !self.can_lose(&[id].into()) {
-            return;
+            return false;
         }
         self.take_down(id, downtime);
         if forgets {
             self.erase(id);
         }
+        true
     }
 
     /// Crashes a node, if it is up, whatever that means for the group.

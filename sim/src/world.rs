@@ -291,8 +291,10 @@ impl World {
             }
             Trouble::Wipe(node) => self.wipe(*node, strike.ends.since(now)),
             Trouble::Upgrade(node) => {
-                self.host(*node).past.upgraded = true;
-                self.crash(*node, Some(strike.ends.since(now)));
+                // One that is not running, or cannot be spared, is upgraded when the faults end.
+                if self.crash(*node, Some(strike.ends.since(now))) {
+                    self.host(*node).past.upgraded = true;
+                }
             }
             Trouble::Churn(..) => {}
             Trouble::Pause { node, kind } => {
