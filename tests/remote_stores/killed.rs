@@ -98,10 +98,10 @@ fn each_operation_takes_effect_once(example: &'static str, mut server: Server, m
         // Also when a fault panics: else the clients would be waited for.
         let stop = Stop(stopping);
         for fault in scene.faults(moments) {
-            scene.work();
+            scene.work(12);
             scene.inflict(fault);
         }
-        scene.work();
+        scene.work(12);
         drop(stop);
         clients.into_iter().map(|client| client.join().expect("no client panics")).collect()
     });
@@ -172,9 +172,9 @@ impl Scene<'_> {
         faults
     }
 
-    /// Lets the clients work for a while.
-    fn work(&mut self) {
-        let enough = self.rounds.load(Ordering::Relaxed) + 1 + self.random.below(12) as u64;
+    /// Lets the clients do some rounds, up to so many.
+    fn work(&mut self, most: usize) {
+        let enough = self.rounds.load(Ordering::Relaxed) + 1 + self.random.below(most) as u64;
         wait_until("clients have worked", || self.rounds.load(Ordering::Relaxed) >= enough);
     }
 
@@ -196,7 +196,7 @@ impl Scene<'_> {
                 }
                 self.nodes.leader_of(&others);
                 gate.open();
-                self.work();
+                self.work(12);
                 self.nodes.spawn(leader);
             }
             Fault::Paused(_) => {
@@ -208,7 +208,8 @@ impl Scene<'_> {
             Fault::Late(_) => {
                 self.nodes.signal(leader, Signal::STOP);
                 self.nodes.leader_of(&others);
-                self.work();
+                // Not many: each waits in vain for the paused node now and then.
+                self.work(4);
                 // By the node, if it heard of it.
                 let refused = |said: String| said.matches("refused: a leader of").count();
                 let before = refused(self.nodes.said(leader));
