@@ -10,6 +10,7 @@ use crate::draw::{Draws, Stream};
 use crate::history::History;
 use crate::network::{Endpoint, Link};
 use crate::observation::{ClusterSeen, EndSeen, LivenessSeen, Moment, Phase, ReunionSeen, SimTime};
+use crate::plan::Knobs;
 use crate::queue::{Asker, Happening};
 use crate::workload::{Context, Workload};
 use crate::world::{Ended, World};
@@ -206,18 +207,14 @@ impl World {
         4 * self.plan.longest_election()
     }
 
-    /// How long the entries that the shortest log lacks may take to it. Windows may be so small that
-    /// each entry takes a round trip, and the faults before may have left thousands behind.
+    /// How long the entries that the shortest log lacks may take to it.
     fn crossing_time(&self, healthy: &BTreeSet<NodeId>) -> u64 {
         let statuses = || healthy.iter().map(|id| self.seen[id].status.as_ref());
         let lasts = || statuses().map(|status| status.map_or(Index::ZERO, |it| it.last.index));
         let (Some(longest), Some(shortest)) = (lasts().max(), lasts().min()) else { return 0 };
         let bytes = statuses().flatten().map(|it| it.load.log_bytes).max().unwrap_or(0);
-        let knobs = &self.plan.knobs;
-        let messages = knobs.max_inflight_messages.saturating_mul(knobs.max_message_bytes);
-        let window = knobs.max_inflight_bytes.min(messages).max(1);
         let round_trip = 2 * self.plan.latency.1 + self.plan.disk.1;
-        longest.since(shortest).min(2 * bytes / window) * round_trip
+        round_trips(longest.since(shortest), bytes, &self.plan.knobs) * round_trip
     }
 
     fn assess_liveness(&mut self, workload: &mut dyn Workload) {
@@ -382,6 +379,14 @@ impl World {
 }
 
 /// The map that probes write to and read from.
+/// How many round trips so many entries of so many bytes take. Windows may be so small that each entry
+/// takes one, and faults may leave thousands behind.
+fn round_trips(entries: u64, bytes: u64, knobs: &Knobs) -> u64 {
+    let messages = knobs.max_inflight_messages.saturating_mul(knobs.max_message_bytes);
+    let window = knobs.max_inflight_bytes.min(messages).max(1);
+    entries.min(2 * bytes / window)
+}
+
 const PROBE: Map<u64, u64> = Map::new("hamok-sim probe");
 /// Within how many of the longest election time-outs a healthy group must work.
 const ELECTIONS_TO_RECOVER: u64 = 20;
@@ -393,3 +398,22 @@ const PROBED_EVERY: u64 = 500_000;
 const PATIENCE: u64 = 120_000_000;
 /// How often a minority that is down stays down.
 const STAY_DOWN: u32 = 300_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::settings::Settings;
+
+    #[test]
+    fn a_window_of_one_byte_takes_a_round_trip_for_each_entry() {
+        let mut knobs = Plan::draw(&Settings::new(), 0).knobs;
+        let longest_log = 7_331;
+        (knobs.max_inflight_bytes, knobs.max_inflight_messages) = (1, 100);
+        assert_eq!(round_trips(longest_log, 700_000, &knobs), longest_log);
+        (knobs.max_inflight_bytes, knobs.max_inflight_messages) = (1_000_000, 2);
+        knobs.max_message_bytes = 1_000;
+        assert_eq!(round_trips(longest_log, 700_000, &knobs), 700);
+        assert_eq!(round_trips(0, 700_000, &knobs), 0);
+    }
+}

@@ -61,22 +61,6 @@ fn forgeries_make_no_node_panic_or_grow() {
     }
 }
 
-/// A forged command of a version that nobody knows halts a node, which took in entries without end.
-#[test]
-fn the_log_of_a_halted_node_stays_within_its_bound() {
-    for seed in [514, 3737] {
-        let (report, _) = run(seed, Profile::Hostile, None);
-        assert!(report.passed(), "{report}");
-    }
-}
-
-/// Each entry takes a round trip, and 7,331 are missing when the faults end.
-#[test]
-fn a_window_of_one_byte_is_given_the_time_to_fill_a_log() {
-    let (report, _) = run(17_872, Profile::Swarm, None);
-    assert!(report.passed(), "{report}");
-}
-
 #[test]
 fn a_calm_group_answers_everything() {
     let (report, tally) = run(1, Profile::Calm, Some(3));
