@@ -2,6 +2,9 @@
 //!
 //! Two caps on bytes yield to a single command that is larger than they are: when nothing else is
 //! held, it may go, or it never could. An entry counts 64 bytes beyond its command.
+//!
+//! How many sessions there may be is what the entry says that founded the group, and so in a hostile run
+//! what a forger may have written there: only among trusted members is it what all were configured with.
 
 use hamok::{Config, Load, MAX_ENVELOPE_BYTES, Output};
 
@@ -10,7 +13,16 @@ use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// Compares the loads in a node's status with its configuration, and measures what it sends.
 #[derive(Debug, Default)]
-pub(super) struct Bounds;
+pub(super) struct Bounds {
+    hostile: bool,
+}
+
+impl Bounds {
+    /// For a run in which somebody forges messages in the names of members.
+    pub(super) fn of_hostile_run() -> Self {
+        Self { hostile: true }
+    }
+}
 
 impl Checker for Bounds {
     fn code(&self) -> &'static str {
@@ -21,6 +33,7 @@ impl Checker for Bounds {
         let config = &cluster.node(step.node).config;
         let before = &step.before.load;
         let objection = overfull(config, &step.after.load)
+            .or_else(|| oversubscribed(config, &step.after.load).filter(|_| !self.hostile))
             .or_else(|| overgrown(config, before, &weighed(step)))
             .or_else(|| oversized(config, step.outputs));
         let Some((what, value, cap)) = objection else { return Ok(()) };
@@ -38,13 +51,18 @@ fn overfull(config: &Config, load: &Load) -> Option<Objection> {
         ("pending requests", load.pending_requests, config.max_pending_requests),
         ("pending reads", load.pending_reads, config.max_pending_reads),
         ("messages in flight", load.inflight_messages, config.max_inflight_messages),
-        ("sessions", load.sessions, config.sessions.max_sessions),
         ("bytes of a snapshot coming in", load.incoming_bytes, config.max_snapshot_bytes),
         ("bytes of the log", load.log_bytes, longest_log(config)),
         ("calls under way", load.remote_calls, most_calls(config, load)),
         ("events offered", load.offered_events, config.max_pending_requests * MAX_MEMBERS),
     ];
     caps.into_iter().find(|(_, value, cap)| value > cap)
+}
+
+/// What is above a cap that the members agreed on.
+fn oversubscribed(config: &Config, load: &Load) -> Option<Objection> {
+    let cap = config.sessions.max_sessions;
+    (load.sessions > cap).then_some(("sessions", load.sessions, cap))
 }
 
 /// One for each request that reads an outside store, and one for each map with operations.
@@ -158,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_true_story_is_accepted() {
-        assert_accepts(Bounds);
+        assert_accepts(Bounds::default());
     }
 
     #[test]
@@ -196,8 +214,23 @@ mod tests {
             }),
         ];
         for (words, change) in changes {
-            assert_objects(Bounds, &story(change), words);
+            assert_objects(Bounds::default(), &story(change), words);
         }
+    }
+
+    /// In hostile seed 1078 a forged founding entry raised the 18 sessions of all members to 24.
+    #[test]
+    fn forgers_may_raise_the_number_of_sessions_and_nothing_else() {
+        let sessions = story(|seen| {
+            seen.own().config.sessions.max_sessions = 8;
+            seen.after.load.sessions = 9;
+        });
+        assert_eq!(sessions.told_to(&mut Bounds::of_hostile_run()), Ok(()));
+        let pending = story(|seen| {
+            seen.own().config.max_pending_requests = 8;
+            seen.after.load.pending_requests = 9;
+        });
+        assert_objects(Bounds::of_hostile_run(), &pending, "pending requests: 9 of 8");
     }
 
     #[test]
@@ -223,7 +256,7 @@ mod tests {
             }),
         ];
         for (words, change) in changes {
-            assert_objects(Bounds, &story(|seen| change(seen, 50)), words);
+            assert_objects(Bounds::default(), &story(|seen| change(seen, 50)), words);
             let alone = story(|seen| change(seen, 0));
             let mut steps = alone.steps().filter(|seen| seen.commits_as_leader());
             let first = steps.next().expect("a leader commits");
@@ -244,7 +277,7 @@ mod tests {
         });
         let first = story.steps().find(|seen| seen.commits_as_leader()).expect("a leader commits");
         let cluster = ClusterSeen { nodes: &first.nodes };
-        assert_eq!(Bounds.on_step(&cluster, &first.shown()), Ok(()));
+        assert_eq!(Bounds::default().on_step(&cluster, &first.shown()), Ok(()));
     }
 
     #[test]
@@ -257,6 +290,6 @@ mod tests {
             }
             found
         });
-        assert_objects(Bounds, &story, "bytes of a message");
+        assert_objects(Bounds::default(), &story, "bytes of a message");
     }
 }

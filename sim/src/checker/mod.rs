@@ -88,7 +88,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(remote_calls::RemoteCalls::default()),
         Box::new(queue_order::QueueOrder::default()),
         Box::new(stability::Stability),
-        Box::new(bounds::Bounds),
+        Box::new(bounds::Bounds::default()),
     ]
 }
 
@@ -96,7 +96,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
 /// members being trusted.
 #[must_use]
 pub fn of_hostile_runs() -> Vec<Box<dyn Checker>> {
-    vec![Box::new(bounds::Bounds)]
+    vec![Box::new(bounds::Bounds::of_hostile_run())]
 }
 
 /// Whether the step asked for a write, and so may have changed the log.

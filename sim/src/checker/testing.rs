@@ -178,7 +178,7 @@ impl Story {
         self.nodes()[&node].issued.clone()
     }
 
-    fn told_to(&self, checker: &mut dyn Checker) -> Result<(), Violation> {
+    pub(super) fn told_to(&self, checker: &mut dyn Checker) -> Result<(), Violation> {
         for told in &self.told {
             match told {
                 Told::Start(node, nodes) => checker.on_start(&ClusterSeen { nodes }, *node)?,
