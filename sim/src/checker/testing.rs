@@ -76,7 +76,7 @@ impl Story {
 
     /// A group of three whose logs are short: a node that was cut off is sent a snapshot, one that
     /// crashed loads its own, one leaves and is back, and leadership is handed on.
-    pub(super) fn of_snapshots() -> Self {
+    pub(crate) fn of_snapshots() -> Self {
         let mut group = Group::founded(3, |config| {
             config.max_log_entries = 5;
             config.trailing_log_bytes = 0;
@@ -153,6 +153,12 @@ impl Story {
     pub(crate) fn nodes_when(&self, is_such: impl Fn(&Configuration) -> bool) -> &Nodes {
         let found = self.steps().find(|seen| is_such(&seen.after.configuration));
         &found.expect("there is such a configuration").nodes
+    }
+
+    /// The first envelope of this kind that was sent.
+    pub(crate) fn envelope(&self, kind: &str) -> &Envelope {
+        let mut sent = self.steps().flat_map(Seen::envelopes);
+        sent.find(|envelope| envelope.kind() == kind).expect("one of that kind is sent")
     }
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &Seen> {
