@@ -15,7 +15,7 @@ use crate::emitters::EmitterTasks;
 use crate::exports::Exports;
 use crate::history::{CallId, CallOutcome, History};
 use crate::mirror::Mirrors;
-use crate::observation::Violation;
+use crate::observation::{Phase, Violation};
 use crate::operations::{Drawing, Drawn, Known, near};
 use crate::tally::Tally;
 use crate::workload::{Context, Workload};
@@ -278,7 +278,7 @@ impl Workload for Clients {
 
     fn on_reply(&mut self, context: &mut Context<'_>, client: u64, token: u64, reply: Reply) {
         if let Some(node) = EmitterTasks::node_of(client) {
-            return self.emitters.on_reply(context, (node, token), reply, &mut self.tally);
+            return self.emitters.on_reply((node, token), reply, &mut self.tally);
         }
         if client == OBSERVER {
             return self.exports.on_reply(context, OBSERVER, token, reply, &mut self.tally);
@@ -320,12 +320,19 @@ impl Workload for Clients {
         self.mirrors.on_event(context, node, event);
     }
 
+    fn on_phase(&mut self, context: &mut Context<'_>, phase: Phase) {
+        if phase == Phase::Settled {
+            self.emitters.on_settled(context);
+        }
+    }
+
     fn operations(&self) -> u64 {
         self.tally.total.begun
     }
 
     fn is_idle(&self) -> bool {
-        self.clients.iter().all(|client| !matches!(client.activity, Activity::Calling(_)))
+        let idle = |client: &Client| !matches!(client.activity, Activity::Calling(_));
+        self.clients.iter().all(idle) && self.emitters.is_idle()
     }
 
     fn history(&self) -> Option<&History> {

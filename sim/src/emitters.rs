@@ -1,17 +1,19 @@
 //! A task beside each node that subscribes to events and publishes them, and what came of it: whoever is
 //! said to have received an event did, at most once in each of its lives, and in the order in which each
-//! publisher sent them.
+//! publisher sent them. Once the group has settled, what is published reaches all who subscribed and run.
 //!
 //! These tasks live in the same process as their node, as an embedder does: what they ask does not cross
 //! the network, so that the order in which they ask is that in which the node is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hamok::{Call, Delivered, Emitter, Event, Failure, Identity, NodeId, Reply, Request, Ticket};
+use hamok::{
+    Call, Delivered, Emitter, Event, Failure, Identity, Membership, NodeId, Reply, Request, Ticket,
+};
 
 use crate::draw::{Dice, Stream};
 use crate::history::{CallOutcome, CallResult};
-use crate::observation::Violation;
+use crate::observation::{SimTime, Violation};
 use crate::tally::Tally;
 use crate::workload::Context;
 
@@ -23,14 +25,20 @@ pub(crate) struct EmitterTasks {
     sent: BTreeMap<String, Sent>,
     /// What reached each life of each node, and in which order it was sent.
     reached: BTreeMap<(NodeId, Identity), Reached>,
+    /// When the group had settled.
+    settled: Option<SimTime>,
     objection: Option<Violation>,
 }
 
 #[derive(Debug, Default)]
 struct Task {
-    /// The request under way; its token.
-    waits: Option<(u64, Asked)>,
+    /// The requests under way, by their tokens.
+    waits: BTreeMap<u64, Asked>,
     asked: u64,
+    /// How often it has paused.
+    thoughts: u64,
+    /// Whom a publish has still to reach since the group has settled, by the event.
+    owed: BTreeMap<&'static str, BTreeSet<NodeId>>,
     /// What it last said of itself with each event, as far as it knows.
     metadata: BTreeMap<&'static str, String>,
 }
@@ -90,33 +98,34 @@ impl EmitterTasks {
         tally: &mut Tally,
     ) {
         let Some(task) = self.tasks.get_mut(&node) else { return };
-        match (&task.waits, token) {
-            (None, THOUGHT) => self.begin(context, node, tally),
-            // The node has crashed, or takes very long.
-            (Some((waits, _)), _) if *waits == token => {
-                let (_, asked) = task.waits.take().expect("it was just there");
-                tally.end(asked.kind(), &CallOutcome::Unknown);
-                self.think(context, node);
+        if token == THOUGHT {
+            if self.settled.is_some() {
+                self.publish_owed(context, node, tally);
+            } else {
+                self.begin(context, node, tally);
             }
-            (None | Some(_), _) => {}
+            self.think(context, node);
+        } else if let Some(asked) = task.waits.remove(&token) {
+            // The node has crashed, or takes very long.
+            tally.end(asked.kind(), &CallOutcome::Unknown);
         }
     }
 
     pub(crate) fn on_reply(
         &mut self,
-        context: &mut Context<'_>,
         (node, token): (NodeId, u64),
         reply: Reply,
         tally: &mut Tally,
     ) {
         let Some(task) = self.tasks.get_mut(&node) else { return };
-        let Some((_, asked)) = task.waits.take_if(|(waits, _)| *waits == token) else { return };
+        let Some(asked) = task.waits.remove(&token) else { return };
         let kind = asked.kind();
         let result = match asked {
             Asked::Publish { payload, ticket } => ticket.redeem(reply).map(|delivered| {
                 let told = delivered.received.into_iter().collect();
                 let judged = self.judge(&payload, &told, &delivered.unanswered);
                 self.object(judged);
+                self.settle_up(node, &payload, &told);
             }),
             Asked::Notify(ticket) | Asked::Count(ticket) => ticket.redeem(reply).map(drop),
             Asked::Flag(_, ticket) => ticket.redeem(reply).map(drop),
@@ -132,7 +141,21 @@ impl EmitterTasks {
             }
         };
         tally.end(kind, &outcome);
-        self.think(context, node);
+    }
+
+    /// The group has settled: from now on what is published reaches all who subscribed and run.
+    pub(crate) fn on_settled(&mut self, context: &Context<'_>) {
+        self.settled = Some(context.now());
+        for (&node, task) in &mut self.tasks {
+            task.owed =
+                NAMES.into_iter().map(|event| (event, subscribers(context, node, event))).collect();
+            task.owed.retain(|_, owed| !owed.is_empty());
+        }
+    }
+
+    /// Whether nobody is owed an event.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tasks.values().all(|task| task.owed.is_empty())
     }
 
     /// A node emitted something.
@@ -169,25 +192,57 @@ impl EmitterTasks {
                 return Err(Violation::new(CODE, Some(node.status().identity.peer.id), text));
             }
         }
+        self.owes_nobody(context.now())?;
         self.objection.take().map_or(Ok(()), Err)
     }
 
+    /// Asks for what the dice say, unless enough is under way.
     fn begin(&mut self, context: &mut Context<'_>, node: NodeId, tally: &mut Tally) {
-        if context.is_quiet() || context.node(node).is_none() {
-            return self.think(context, node);
-        }
-        let by = context.identity(node).expect("a node that runs has a life");
         let task = self.tasks.get_mut(&node).expect("each node has a task");
+        if context.is_quiet() || context.node(node).is_none() || task.waits.len() >= MOST_AT_ONCE {
+            return;
+        }
         task.asked += 1;
-        let number = task.asked;
-        let mut dice = context.dice(Stream::Emit, node.get(), number);
-        let payload = format!("{node}.{number}");
+        let mut dice = context.dice(Stream::Emit, node.get(), task.asked);
+        let payload = format!("{node}.{}", task.asked);
         let event = *dice.pick(&NAMES);
         let known = task.metadata.get(event).cloned().unwrap_or_default();
         let (request, asked) = draw(&mut dice, event, (payload.clone(), known));
         if let Asked::Flag("emitter.subscribe" | "emitter.update_metadata", _) = &asked {
             task.metadata.insert(event, payload.clone());
         }
+        self.ask(context, node, (event, payload), (request, asked), tally);
+    }
+
+    /// Publishes what somebody is owed who still runs and is subscribed.
+    fn publish_owed(&mut self, context: &mut Context<'_>, node: NodeId, tally: &mut Tally) {
+        for event in NAMES {
+            let task = self.tasks.get_mut(&node).expect("each node has a task");
+            let Some(owed) = task.owed.get_mut(event) else { continue };
+            let subscribed = subscribers(context, node, event);
+            owed.retain(|id| subscribed.contains(id));
+            if owed.is_empty() {
+                task.owed.remove(event);
+            } else if task.waits.len() < MOST_AT_ONCE {
+                task.asked += 1;
+                let payload = format!("{node}.{}", task.asked);
+                let asked = publish(event, payload.clone());
+                self.ask(context, node, (event, payload), asked, tally);
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        context: &mut Context<'_>,
+        node: NodeId,
+        (event, payload): (&'static str, String),
+        (request, asked): (Request, Asked),
+        tally: &mut Tally,
+    ) {
+        let by = context.identity(node).expect("a node that runs has a life");
+        let task = self.tasks.get_mut(&node).expect("each node has a task");
+        let number = task.asked;
         if let Asked::Publish { .. } | Asked::Notify(_) = &asked {
             let answered = matches!(asked, Asked::Publish { .. });
             let sent = Sent { by, event, number, answered, received: BTreeSet::new() };
@@ -195,7 +250,7 @@ impl EmitterTasks {
         }
         tally.begin(asked.kind());
         let token = FIRST_TOKEN + number;
-        task.waits = Some((token, asked));
+        task.waits.insert(token, asked);
         context.request_here(client_of(node), token, node, request);
         let patience = context.plan().knobs.request_timeout * context.plan().tick * 2;
         context.timer(client_of(node), token, patience);
@@ -203,9 +258,44 @@ impl EmitterTasks {
 
     fn think(&mut self, context: &mut Context<'_>, node: NodeId) {
         let (low, high) = context.plan().load.think;
-        let number = self.tasks[&node].asked;
-        let mut dice = context.dice(Stream::Emit, node.get(), number | PAUSE);
+        let task = self.tasks.get_mut(&node).expect("each node has a task");
+        task.thoughts += 1;
+        let mut dice = context.dice(Stream::Emit, node.get(), task.thoughts | PAUSE);
         context.timer(client_of(node), THOUGHT, dice.between(low, high.max(low)));
+    }
+
+    /// A publish has reached some, to whom this event is owed no longer.
+    fn settle_up(&mut self, node: NodeId, payload: &str, told: &BTreeSet<NodeId>) {
+        let event = self.sent[payload].event;
+        let task = self.tasks.get_mut(&node).expect("each node has a task");
+        if let Some(owed) = task.owed.get_mut(event) {
+            owed.retain(|id| !told.contains(id));
+            if owed.is_empty() {
+                task.owed.remove(event);
+            }
+        }
+    }
+
+    /// Nobody is owed an event who has been for long.
+    fn owes_nobody(&self, now: SimTime) -> Result<(), Violation> {
+        let Some(settled) = self.settled else { return Ok(()) };
+        let owed = self.tasks.iter().find_map(|(node, task)| {
+            let (event, owed) = task.owed.first_key_value()?;
+            Some((*node, event, owed))
+        });
+        match owed {
+            Some((node, event, owed)) if now.since(settled) >= LONG_SETTLED => {
+                let owed: Vec<String> = owed.iter().map(ToString::to_string).collect();
+                let text = format!(
+                    "{} run and have subscribed to {event:?}, but within {} s after the group had \
+                     settled no publish by {node} has reached them",
+                    owed.join(", "),
+                    now.since(settled) / 1_000_000
+                );
+                Err(Violation::new(CODE, Some(node), text))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// An event reaches a life of a node.
@@ -278,10 +368,7 @@ impl Asked {
 fn draw(dice: &mut Dice, event: &str, (payload, known): (String, String)) -> (Request, Asked) {
     let encodes = "text encodes";
     match dice.between(0, 99) {
-        0..45 => {
-            let (request, ticket) = EVENTS.publish(event, &payload).expect(encodes).into_parts();
-            (request, Asked::Publish { payload, ticket })
-        }
+        0..45 => publish(event, payload),
         45..58 => {
             let (request, ticket) = EVENTS.notify(event, &payload).expect(encodes).into_parts();
             (request, Asked::Notify(ticket))
@@ -300,9 +387,31 @@ fn draw(dice: &mut Dice, event: &str, (payload, known): (String, String)) -> (Re
     }
 }
 
+fn publish(event: &str, payload: String) -> (Request, Asked) {
+    let (request, ticket) = EVENTS.publish(event, &payload).expect("text encodes").into_parts();
+    (request, Asked::Publish { payload, ticket })
+}
+
 fn flag(kind: &'static str, call: Call<bool>) -> (Request, Asked) {
     let (request, ticket) = call.into_parts();
     (request, Asked::Flag(kind, ticket))
+}
+
+/// The members that run and are subscribed to an event, by what a node holds; none by one that is no
+/// member itself.
+fn subscribers(context: &Context<'_>, node: NodeId, event: &str) -> BTreeSet<NodeId> {
+    let Some(node) = context.node(node) else { return BTreeSet::new() };
+    let status = node.status();
+    if !matches!(status.membership, Membership::Voter | Membership::Learner) {
+        return BTreeSet::new();
+    }
+    let runs = |id: &NodeId| {
+        let peer = context.node(*id).map(|node| node.status().identity.peer);
+        peer.is_some_and(|peer| status.configuration.contains(peer))
+    };
+    let subscriptions = node.emitter(&EVENTS).subscriptions();
+    let theirs = subscriptions.filter_map(Result::ok).filter(|(named, ..)| named == event);
+    theirs.map(|(_, subscriber, _)| subscriber).filter(runs).collect()
 }
 
 fn client_of(node: NodeId) -> u64 {
@@ -314,6 +423,10 @@ const CODE: &str = "EM";
 const FIRST_CLIENT: u64 = 1 << 32;
 const THOUGHT: u64 = 0;
 const FIRST_TOKEN: u64 = 1;
+/// How many requests of one task may be under way.
+const MOST_AT_ONCE: usize = 4;
+/// When a group has been settled for so long, nothing that was published before holds up what is then.
+const LONG_SETTLED: u64 = 60_000_000;
 const FIRST_THINK: u64 = 6_000_000;
 /// Sets the draw of a pause apart from that of an operation.
 const PAUSE: u64 = 1 << 40;
@@ -376,5 +489,23 @@ mod tests {
         assert_eq!(tasks.judge("1", &told(&[2]), &[NodeId::new(3)]), Ok(()));
         assert!(tasks.judge("1", &told(&[2, 3]), &[]).is_err(), "the other has not received it");
         assert!(tasks.judge("1", &told(&[2]), &[NodeId::new(2)]).is_err(), "both");
+    }
+
+    #[test]
+    fn those_that_no_publish_reaches_although_the_group_has_settled_are_reported() {
+        let tasks = &mut tasks();
+        let (settled, long) = (SimTime::from_secs(70), SimTime::from_secs(130));
+        tasks.settled = Some(settled);
+        let subscribers = BTreeSet::from([NodeId::new(2), NodeId::new(3)]);
+        let owed = BTreeMap::from([("tick", subscribers)]);
+        tasks.tasks.insert(NodeId::new(1), Task { owed, ..Task::default() });
+        assert!(!tasks.is_idle());
+        tasks.settle_up(NodeId::new(1), "1", &BTreeSet::from([NodeId::new(2)]));
+        assert_eq!(tasks.owes_nobody(settled.plus(1)), Ok(()), "it may take a while");
+        let violation = tasks.owes_nobody(long).expect_err("node 3 is not reached");
+        assert!(violation.text.starts_with("n3 run"), "{violation}");
+        tasks.settle_up(NodeId::new(1), "2", &BTreeSet::from([NodeId::new(3)]));
+        assert!(tasks.is_idle());
+        assert_eq!(tasks.owes_nobody(long), Ok(()));
     }
 }

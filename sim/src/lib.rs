@@ -32,7 +32,7 @@
 //! | code | invariant |
 //! |---|---|
 //! | FD | what a crash leaves of a file, any part of a write included, reads back as a fold of its writes, and a node starts from it |
-//! | EM | whoever is said to have received a published event did, at most once in each of its lives and in the order in which each publisher sent them; no departed member stays subscribed |
+//! | EM | whoever is said to have received a published event did, at most once in each of its lives and in the order in which each publisher sent them; no departed member stays subscribed; once the group has settled, what is published reaches all who subscribed and run |
 //! | EV | a copy of the collections that is kept by a node's events alone, over snapshots too, is what the node holds |
 //! | EX | what is exported from one collection and imported into another is exported from there again |
 //! | IT | before the tick that [`Node::idle_ticks`](hamok::Node::idle_ticks) foretells, ticks put out nothing |

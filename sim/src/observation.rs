@@ -142,6 +142,9 @@ pub enum Phase {
     Safety,
     /// All faults are over; the group must come to work.
     Liveness,
+    /// It does: all agree, and a write and a read were served. Nothing new is asked of the group but what
+    /// is to be seen to work now.
+    Settled,
     /// One follower is cut off, the rest being healthy.
     Isolation,
     /// That follower is back.

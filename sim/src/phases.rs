@@ -23,6 +23,8 @@ pub(crate) struct Phases {
     reunion: Option<ReunionSeen>,
     /// Nothing is asked of the group until it agrees: some failures to do so heal on the next write.
     silent: bool,
+    /// The group has once agreed and served.
+    settled: bool,
     /// A follower is to be cut off and let back in the end.
     reunites: bool,
     probes: u64,
@@ -45,6 +47,7 @@ impl Phases {
             liveness: None,
             reunion: None,
             silent: dice.chance(500_000),
+            settled: false,
             reunites: dice.chance(500_000),
             probes: 0,
             last_probe: SimTime::ZERO,
@@ -240,13 +243,16 @@ impl World {
             self.probe(&liveness.healthy);
         }
         let settled = served && liveness.agreed.is_some();
+        let first_settled = settled && !std::mem::replace(&mut self.phases.settled, settled);
         let overdue = now >= liveness.deadline;
         // Calls under way may end, so that as few as possible stay unknown.
         let busy = !workload.is_idle() || self.is_keeper_waiting();
         let waits = busy && now < liveness.deadline.plus(PATIENCE);
         let healthy = liveness.healthy.clone();
         self.phases.liveness = Some(liveness);
-        if settled && !waits {
+        if first_settled {
+            self.enter(Stage::Liveness, Phase::Settled, workload);
+        } else if settled && !waits {
             self.begin_isolation(&healthy, workload);
         } else if overdue && !settled {
             self.ended = Some(Ended::Whole);
@@ -378,7 +384,6 @@ impl World {
     }
 }
 
-/// The map that probes write to and read from.
 /// How many round trips so many entries of so many bytes take. Windows may be so small that each entry
 /// takes one, and faults may leave thousands behind.
 fn round_trips(entries: u64, bytes: u64, knobs: &Knobs) -> u64 {
@@ -387,6 +392,7 @@ fn round_trips(entries: u64, bytes: u64, knobs: &Knobs) -> u64 {
     entries.min(2 * bytes / window)
 }
 
+/// The map that probes write to and read from.
 const PROBE: Map<u64, u64> = Map::new("hamok-sim probe");
 /// Within how many of the longest election time-outs a healthy group must work.
 const ELECTIONS_TO_RECOVER: u64 = 20;

@@ -82,6 +82,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Safety => "safety",
             Self::Liveness => "liveness",
+            Self::Settled => "settled",
             Self::Isolation => "isolation",
             Self::Return => "return",
         })
