@@ -312,6 +312,8 @@ impl Node {
             queued_operations: self.state.store().queued_operations(),
             remote_calls: self.execution.len() + self.requests.remote_calls(),
             offered_events: self.requests.offered_events(),
+            early_events: self.inboxes.early_events(),
+            early_bytes: self.inboxes.early_bytes(),
         }
     }
 

@@ -1,16 +1,16 @@
 //! What this node is offered by others.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
+use super::links::Offer;
 use super::parcel::Parcel;
-use crate::bytes::Bytes;
 use crate::config::Config;
 use crate::event::{Emission, Event};
 use crate::io::Output;
 use crate::raft::{Configuration, Raft};
 use crate::requests::Requests;
 use crate::state_machine::StateMachine;
-use crate::store::Name;
 use crate::types::{Identity, Index, Life, Peer, Sequence};
 
 /// How far this life of a node has come with what each of the others publishes.
@@ -19,8 +19,15 @@ pub(crate) struct Inboxes {
     boxes: BTreeMap<Peer, Inbox>,
     /// Above the `as_of` of all that came from those who were forgotten.
     forgotten: Index,
-    limit: u64,
+    room: Room,
     delivered: u64,
+}
+
+/// How much is remembered of what one life of another publishes.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    events: u64,
+    bytes: u64,
 }
 
 /// How far this node has come with what one life of another publishes.
@@ -37,19 +44,19 @@ struct Inbox {
     next: Sequence,
     /// Those of them that were not delivered.
     declined: BTreeSet<Sequence>,
+    /// What came before its turn.
+    early: BTreeMap<Sequence, Offer>,
+    early_bytes: u64,
     next_notification: Sequence,
 }
 
 /// What is to be done about an event that was published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Verdict {
-    Deliver,
+    /// Its turn has come.
+    Deliver(Offer),
     /// It was answered for, or is not wanted.
-    Answer {
-        delivered: bool,
-    },
-    /// It comes too early, or nobody waits for an answer.
-    Ignore,
+    Answer { delivered: bool },
 }
 
 impl Inboxes {
@@ -57,7 +64,7 @@ impl Inboxes {
         Self {
             boxes: BTreeMap::new(),
             forgotten: Index::ZERO,
-            limit: config.max_inflight_messages,
+            room: Room { events: config.max_inflight_messages, bytes: config.max_inflight_bytes },
             delivered: 0,
         }
     }
@@ -65,6 +72,16 @@ impl Inboxes {
     /// How many events of other nodes were handed to the application.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered
+    }
+
+    /// How many events came before their turn.
+    pub(crate) fn early_events(&self) -> u64 {
+        self.boxes.values().map(|inbox| inbox.early.len() as u64).sum()
+    }
+
+    /// How many bytes those have.
+    pub(crate) fn early_bytes(&self) -> u64 {
+        self.boxes.values().map(|inbox| inbox.early_bytes).sum()
     }
 
     /// A member sent this.
@@ -76,58 +93,69 @@ impl Inboxes {
         requests: &mut Requests,
     ) {
         let me = raft.identity().peer;
-        let wanted = |emitter: &Name, event: &Bytes, as_of: Index| {
+        let wanted = |Offer { emitter, event, as_of, .. }: &Offer| {
             // One that has applied less than the publisher had cannot know better.
-            let subscribed = state.applied() < as_of
+            let subscribed = state.applied() < *as_of
                 || state.store().subscribers(emitter, event).any(|peer| peer == me);
             subscribed && !requests.is_closed(emitter)
         };
         match parcel {
             Parcel::Publish { emitter, event, payload, sequence, lowest, as_of } => {
-                let wanted = wanted(&emitter, &event, as_of);
+                let offer = Offer { emitter, event, payload, as_of };
                 let numbers = (sequence, lowest);
-                match self.on_publish(from, numbers, as_of, wanted, raft.configuration()) {
-                    Verdict::Deliver => {
-                        self.deliver(raft, Emission { emitter, event, payload, from });
-                        let delivered = true;
-                        raft.answer_parcel(from, Parcel::PublishReply { sequence, delivered });
-                    }
-                    Verdict::Answer { delivered } => {
-                        raft.answer_parcel(from, Parcel::PublishReply { sequence, delivered });
-                    }
-                    Verdict::Ignore => {}
+                let due = self.on_publish(from, numbers, offer, wanted, raft.configuration());
+                for (sequence, verdict) in due {
+                    let delivered = match verdict {
+                        Verdict::Deliver(offer) => {
+                            self.deliver(raft, from, offer);
+                            true
+                        }
+                        Verdict::Answer { delivered } => delivered,
+                    };
+                    raft.answer_parcel(from, Parcel::PublishReply { sequence, delivered });
                 }
             }
             Parcel::PublishReply { sequence, delivered } => {
                 requests.on_publish_answered(from.peer, sequence, delivered);
             }
             Parcel::Notify { emitter, event, payload, number, as_of } => {
-                let wanted = wanted(&emitter, &event, as_of);
-                if self.on_notify(from, number, as_of, raft.configuration()) && wanted {
-                    self.deliver(raft, Emission { emitter, event, payload, from });
+                let offer = Offer { emitter, event, payload, as_of };
+                if self.on_notify(from, number, as_of, raft.configuration()) && wanted(&offer) {
+                    self.deliver(raft, from, offer);
                 }
             }
         }
     }
 
-    fn deliver(&mut self, raft: &mut Raft, emission: Emission) {
+    fn deliver(&mut self, raft: &mut Raft, from: Identity, offer: Offer) {
         self.delivered += 1;
-        raft.output(Output::Event(Event::Emitted(emission)));
+        let Offer { emitter, event, payload, .. } = offer;
+        raft.output(Output::Event(Event::Emitted(Emission { emitter, event, payload, from })));
     }
 
+    /// What is due now that this has come.
     fn on_publish(
         &mut self,
         from: Identity,
         (sequence, lowest): (Sequence, Sequence),
-        as_of: Index,
-        wanted: bool,
+        offer: Offer,
+        wanted: impl Fn(&Offer) -> bool,
         members: &Configuration,
-    ) -> Verdict {
-        let limit = self.limit;
-        match self.of(from, lowest, as_of, members) {
-            Some(inbox) => inbox.on_publish(sequence, lowest, wanted, limit),
-            None => Verdict::Ignore,
+    ) -> Vec<(Sequence, Verdict)> {
+        let room = self.room;
+        let Some(inbox) = self.of(from, lowest, offer.as_of, members) else { return Vec::new() };
+        inbox.begin_at(lowest);
+        if sequence >= inbox.next {
+            inbox.keep(sequence, offer, room);
+            return inbox.take_due(wanted, room);
         }
+        let mut due = Vec::new();
+        if sequence >= inbox.lowest {
+            let delivered = !inbox.declined.contains(&sequence);
+            due.push((sequence, Verdict::Answer { delivered }));
+        }
+        due.extend(inbox.take_due(wanted, room));
+        due
     }
 
     /// Whether it is news.
@@ -193,52 +221,71 @@ impl Inbox {
             lowest: first,
             next: first,
             declined: BTreeSet::new(),
+            early: BTreeMap::new(),
+            early_bytes: 0,
             next_notification: Sequence::new(0),
         }
     }
 
-    fn on_publish(
+    /// Nothing below is offered any more.
+    fn begin_at(&mut self, lowest: Sequence) {
+        if lowest <= self.lowest {
+            return;
+        }
+        self.lowest = lowest;
+        self.next = self.next.max(lowest);
+        self.declined = self.declined.split_off(&lowest);
+        let kept = self.early.split_off(&lowest);
+        let passed = core::mem::replace(&mut self.early, kept);
+        self.early_bytes -= passed.values().map(Offer::size).sum::<u64>();
+    }
+
+    /// Keeps an event until its turn comes. What there is no room for is sent again.
+    fn keep(&mut self, sequence: Sequence, offer: Offer, room: Room) {
+        let bytes = self.early_bytes.saturating_add(offer.size());
+        let has_room = (self.early.len() as u64) < room.events && bytes <= room.bytes;
+        if !self.early.contains_key(&sequence) && (has_room || sequence == self.next) {
+            self.early_bytes = bytes;
+            self.early.insert(sequence, offer);
+        }
+    }
+
+    /// Those whose turn it is.
+    fn take_due(
         &mut self,
-        sequence: Sequence,
-        lowest: Sequence,
-        wanted: bool,
-        limit: u64,
-    ) -> Verdict {
-        if lowest > self.lowest {
-            self.lowest = lowest;
-            self.next = self.next.max(lowest);
-            self.declined = self.declined.split_off(&lowest);
-        }
-        if sequence < self.lowest || sequence > self.next {
-            return Verdict::Ignore;
-        }
-        if sequence < self.next {
-            return Verdict::Answer { delivered: !self.declined.contains(&sequence) };
-        }
-        if wanted {
+        wanted: impl Fn(&Offer) -> bool,
+        room: Room,
+    ) -> Vec<(Sequence, Verdict)> {
+        let mut due = Vec::new();
+        while let Some(offer) = self.early.remove(&self.next) {
+            self.early_bytes -= offer.size();
+            let sequence = self.next;
+            if wanted(&offer) {
+                due.push((sequence, Verdict::Deliver(offer)));
+            } else if (self.declined.len() as u64) < room.events {
+                self.declined.insert(sequence);
+                due.push((sequence, Verdict::Answer { delivered: false }));
+            } else {
+                break; // Its sender has not heard of those before, and sends this one again.
+            }
             self.next = sequence.next();
-            return Verdict::Deliver;
         }
-        // Its sender has not heard of those before, and sends this one again.
-        if self.declined.len() as u64 >= limit {
-            return Verdict::Ignore;
-        }
-        self.next = sequence.next();
-        self.declined.insert(sequence);
-        Verdict::Answer { delivered: false }
+        due
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::{String, ToString};
     use alloc::vec;
-    use alloc::vec::Vec;
 
     use proptest::prelude::*;
 
-    use super::super::links::{Links, Offer};
+    use super::super::links::Links;
     use super::*;
+    use crate::bytes::Bytes;
     use crate::config::Birth;
+    use crate::store::Name;
     use crate::types::{Incarnation, NodeId};
 
     fn identity(id: u64, life: u32) -> Identity {
@@ -256,12 +303,27 @@ mod tests {
         config
     }
 
-    fn publish(inboxes: &mut Inboxes, from: Identity, numbers: (u64, u64), as_of: u64) -> Verdict {
-        let numbers = (Sequence::new(numbers.0), Sequence::new(numbers.1));
-        inboxes.on_publish(from, numbers, Index::new(as_of), true, &members(&[1, 2, 3]))
+    fn offer(bytes: usize, as_of: u64) -> Offer {
+        let (emitter, event) = (Name::new("e").expect("short"), Bytes::default());
+        let payload = vec![b'x'; bytes].into();
+        Offer { emitter, event, payload, as_of: Index::new(as_of) }
     }
 
-    const AGAIN: Verdict = Verdict::Answer { delivered: true };
+    /// What is due, as text: those that are delivered, that were (`=`), and that are declined (`-`).
+    fn shown(due: Vec<(Sequence, Verdict)>) -> String {
+        let shown = due.into_iter().map(|(sequence, verdict)| match verdict {
+            Verdict::Deliver(_) => sequence.to_string(),
+            Verdict::Answer { delivered: true } => alloc::format!("={sequence}"),
+            Verdict::Answer { delivered: false } => alloc::format!("-{sequence}"),
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    fn publish(inboxes: &mut Inboxes, from: Identity, numbers: (u64, u64), as_of: u64) -> String {
+        let numbers = (Sequence::new(numbers.0), Sequence::new(numbers.1));
+        let members = members(&[1, 2, 3]);
+        shown(inboxes.on_publish(from, numbers, offer(1, as_of), |_| true, &members))
+    }
 
     #[test]
     fn what_is_offered_is_delivered_in_turn() {
@@ -269,32 +331,63 @@ mod tests {
         let sender = identity(2, 1);
         #[rustfmt::skip]
         let script = [
-            ((5, 4), Verdict::Ignore),  // It begins at the lowest offered, which is not there yet,
-            ((4, 4), Verdict::Deliver), // and now it is.
-            ((4, 4), AGAIN),            // The answer was lost.
-            ((6, 4), Verdict::Ignore),  // Too early.
-            ((5, 4), Verdict::Deliver),
-            ((8, 7), Verdict::Ignore),  // 6 was given up: it waits for 7.
-            ((6, 4), Verdict::Ignore),  // Nobody waits for it any more.
-            ((7, 7), Verdict::Deliver),
-            ((8, 9), Verdict::Ignore),  // No correct sender says so.
-            ((8, 8), Verdict::Ignore),  // 9 is said to be the lowest.
-            ((9, 8), Verdict::Deliver),
+            ((5, 4), ""),       // It begins at the lowest offered, which is not there yet,
+            ((4, 4), "4 5"),    // and now it is.
+            ((4, 4), "=4"),     // The answer was lost.
+            ((7, 4), ""),       // Too early.
+            ((7, 5), ""),
+            ((6, 5), "6 7"),
+            ((10, 9), ""),      // 8 was given up: it waits for 9.
+            ((8, 4), ""),       // Nobody waits for it any more.
+            ((9, 9), "9 10"),
+            ((12, 9), ""),
+            ((13, 9), ""),
+            ((13, 12), "12 13"), // 11 was given up.
+            ((14, 15), ""),     // No correct sender says so.
+            ((14, 14), ""),     // 15 is said to be the lowest.
+            ((15, 14), "15"),
         ];
-        for (numbers, verdict) in script {
-            assert_eq!(publish(&mut inboxes, sender, numbers, 9), verdict, "{numbers:?}");
+        for (numbers, due) in script {
+            assert_eq!(publish(&mut inboxes, sender, numbers, 9), due, "{numbers:?}");
         }
-        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 9), Verdict::Deliver);
+        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 9), "0");
+    }
+
+    #[test]
+    fn what_comes_early_is_kept_as_far_as_there_is_room() {
+        let mut config = config();
+        config.max_inflight_bytes = 10;
+        let mut inboxes = Inboxes::new(&config);
+        let mut arrives = |number, lowest, bytes| {
+            let numbers = (Sequence::new(number), Sequence::new(lowest));
+            let members = members(&[1, 2]);
+            let from = identity(2, 1);
+            let due = inboxes.on_publish(from, numbers, offer(bytes, 9), |_| true, &members);
+            (shown(due), inboxes.early_events(), inboxes.early_bytes())
+        };
+        let none = String::new;
+        assert_eq!(arrives(1, 0, 11), (none(), 0, 0), "larger than there is room for");
+        assert_eq!(arrives(1, 0, 2), (none(), 1, 2));
+        assert_eq!(arrives(1, 0, 2), (none(), 1, 2), "it is there");
+        assert_eq!(arrives(2, 0, 9), (none(), 1, 2), "all together are");
+        assert_eq!(arrives(2, 0, 4), (none(), 2, 6));
+        assert_eq!(arrives(5, 0, 4), (none(), 3, 10));
+        assert_eq!(arrives(4, 0, 0), (none(), 3, 10), "more than there is room for");
+        assert_eq!(arrives(0, 0, 99), ("0 1 2".to_string(), 1, 4), "its turn has come");
+        assert_eq!(arrives(4, 0, 1), (none(), 2, 5));
+        assert_eq!(arrives(6, 6, 1), ("6".to_string(), 0, 0), "those below were given up");
     }
 
     #[test]
     fn each_life_of_a_sender_begins_anew_and_ends_the_one_before() {
         let mut inboxes = Inboxes::new(&config());
         let mut arrives = |life, number| publish(&mut inboxes, identity(2, life), (number, 0), 9);
-        assert_eq!(arrives(1, 0), Verdict::Deliver);
-        assert_eq!(arrives(2, 0), Verdict::Deliver);
-        assert_eq!(arrives(1, 1), Verdict::Ignore);
-        assert_eq!(arrives(2, 0), AGAIN);
+        assert_eq!(arrives(1, 0), "0");
+        assert_eq!(arrives(1, 2), "", "early, and forgotten with its life");
+        assert_eq!(arrives(2, 0), "0");
+        assert_eq!(arrives(1, 1), "");
+        assert_eq!(arrives(2, 0), "=0");
+        assert_eq!(arrives(2, 1), "1");
     }
 
     #[test]
@@ -302,18 +395,19 @@ mod tests {
         let mut inboxes = Inboxes::new(&config());
         let mut arrives = |number, lowest, wanted| {
             let numbers = (Sequence::new(number), Sequence::new(lowest));
-            inboxes.on_publish(identity(2, 1), numbers, Index::new(9), wanted, &members(&[1, 2]))
+            let (from, members) = (identity(2, 1), members(&[1, 2]));
+            shown(inboxes.on_publish(from, numbers, offer(1, 9), |_| wanted, &members))
         };
-        let declined = Verdict::Answer { delivered: false };
         for number in 0..3 {
-            assert_eq!(arrives(number, 0, false), declined);
+            assert_eq!(arrives(number, 0, false), alloc::format!("-{number}"));
         }
-        assert_eq!(arrives(3, 0, false), Verdict::Ignore, "the sender heard of none before");
-        assert_eq!(arrives(1, 0, true), declined, "wanted by now, and answered for");
-        assert_eq!(arrives(3, 2, false), declined);
-        assert_eq!(arrives(1, 0, true), Verdict::Ignore);
-        assert_eq!(arrives(4, 3, true), Verdict::Deliver);
-        assert_eq!(arrives(3, 3, true), declined);
+        assert_eq!(arrives(3, 0, false), "", "the sender heard of none before");
+        assert_eq!(arrives(1, 0, true), "-1", "wanted by now, and answered for");
+        assert_eq!(arrives(3, 2, false), "-3");
+        assert_eq!(arrives(1, 0, true), "");
+        assert_eq!(arrives(5, 3, false), "");
+        assert_eq!(arrives(4, 3, true), "4 5", "what matters is whether it is wanted in its turn");
+        assert_eq!(arrives(3, 3, true), "-3");
     }
 
     #[test]
@@ -330,19 +424,19 @@ mod tests {
     #[test]
     fn a_member_that_returns_is_not_believed_what_it_said_before() {
         let mut inboxes = Inboxes::new(&config());
-        assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), Verdict::Deliver);
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), "0");
         // n2 is removed, which only matters once another is heard from.
         let numbers = (Sequence::new(0), Sequence::new(0));
         let others = members(&[1, 3]);
-        let verdict = inboxes.on_publish(identity(3, 1), numbers, Index::new(4), true, &others);
-        assert_eq!(verdict, Verdict::Ignore, "it may be as old as what was forgotten");
+        let due = inboxes.on_publish(identity(3, 1), numbers, offer(1, 4), |_| true, &others);
+        assert_eq!(shown(due), "", "it may be as old as what was forgotten");
         for as_of in [4, 9] {
-            assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), as_of), Verdict::Ignore);
+            assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), as_of), "");
         }
-        assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 0), 10), Verdict::Ignore);
-        assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), Verdict::Ignore);
-        assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 1), 10), Verdict::Deliver);
-        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 10), Verdict::Deliver);
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 0), 10), "");
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), "");
+        assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 1), 10), "1");
+        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 10), "0");
     }
 
     #[derive(Clone, Debug)]
@@ -424,7 +518,7 @@ mod tests {
                         self.links.repeat(self.receiver(), sequence);
                     } else {
                         self.waiting.remove(&sequence);
-                        self.links.withdraw(self.receiver(), sequence);
+                        self.links.give_up(self.receiver(), sequence);
                     }
                 }
                 Act::Arrive(at, copy) => {
@@ -478,28 +572,32 @@ mod tests {
         fn arrive(&mut self, (from, to): (u32, u32), parcel: Parcel) {
             match parcel {
                 // The door knows for whom it is.
-                Parcel::Publish { payload, sequence, lowest, as_of, .. } if to == self.lives.1 => {
-                    let event = u64::from_be_bytes((*payload).try_into().expect("a number"));
-                    let sender = identity(2, from);
-                    let (numbers, members) = ((sequence, lowest), members(&[1, 2]));
-                    let verdict =
-                        self.inboxes.on_publish(sender, numbers, as_of, self.wanted, &members);
-                    let delivered = match verdict {
-                        Verdict::Deliver => {
-                            self.deliver(event);
-                            true
-                        }
-                        Verdict::Answer { delivered } => {
-                            assert_eq!(delivered, self.delivered.contains(&event), "{event}");
-                            delivered
-                        }
-                        Verdict::Ignore => return,
-                    };
-                    let reply = Parcel::PublishReply { sequence, delivered };
-                    self.on_its_way.push(((from, to), reply));
+                Parcel::Publish { emitter, event, payload, sequence, lowest, as_of }
+                    if to == self.lives.1 =>
+                {
+                    let number = event_of(&payload);
+                    let offer = Offer { emitter, event, payload, as_of };
+                    let (sender, members) = (identity(2, from), members(&[1, 2]));
+                    let (numbers, wanted) = ((sequence, lowest), self.wanted);
+                    let due = self.inboxes.on_publish(sender, numbers, offer, |_| wanted, &members);
+                    for (answered, verdict) in due {
+                        let delivered = match verdict {
+                            Verdict::Deliver(offer) => {
+                                self.deliver(event_of(&offer.payload));
+                                true
+                            }
+                            Verdict::Answer { delivered } => {
+                                let was = self.delivered.contains(&number);
+                                assert!(answered != sequence || delivered == was, "{number}");
+                                delivered
+                            }
+                        };
+                        let reply = Parcel::PublishReply { sequence: answered, delivered };
+                        self.on_its_way.push(((from, to), reply));
+                    }
                 }
                 Parcel::PublishReply { sequence, delivered } if from == self.lives.0 => {
-                    let by = self.links.withdraw(self.receiver(), sequence);
+                    let by = self.links.answered(self.receiver(), sequence);
                     assert_eq!(by, self.waiting.remove(&sequence));
                     if let (Some(event), true) = (by, delivered) {
                         assert!(self.ever.contains(&event), "{event} was never delivered");
@@ -514,6 +612,10 @@ mod tests {
             self.delivered.push(event);
             self.ever.insert(event);
         }
+    }
+
+    fn event_of(payload: &Bytes) -> u64 {
+        u64::from_be_bytes((**payload).try_into().expect("a number"))
     }
 
     proptest! {
@@ -546,9 +648,9 @@ mod tests {
         let mut inboxes = Inboxes::new(&config());
         for id in 2..50 {
             let numbers = (Sequence::new(0), Sequence::new(0));
-            let (as_of, present) = (Index::new(100 + id), members(&[1, id - 1, id]));
-            let verdict = inboxes.on_publish(identity(id, 1), numbers, as_of, true, &present);
-            assert_eq!(verdict, Verdict::Deliver);
+            let (offer, present) = (offer(1, 100 + id), members(&[1, id - 1, id]));
+            let due = inboxes.on_publish(identity(id, 1), numbers, offer, |_| true, &present);
+            assert_eq!(shown(due), "0");
             assert!(inboxes.boxes.len() <= 2);
         }
         assert_eq!(

@@ -116,10 +116,25 @@ impl<A: Copy> Links<A> {
         });
     }
 
-    /// It is offered no more, be it answered for or not. Who offered it, if it was.
-    pub(crate) fn withdraw(&mut self, to: Peer, sequence: Sequence) -> Option<A> {
+    /// It was answered for. Who offered it, if it was offered still.
+    pub(crate) fn answered(&mut self, to: Peer, sequence: Sequence) -> Option<A> {
+        self.withdraw(to, sequence, Some(sequence.next()))
+    }
+
+    /// It is offered no more, though nobody has answered for it.
+    pub(crate) fn give_up(&mut self, to: Peer, sequence: Sequence) {
+        self.withdraw(to, sequence, None);
+    }
+
+    /// The receiver goes on with `next` by itself.
+    fn withdraw(&mut self, to: Peer, sequence: Sequence, next: Option<Sequence>) -> Option<A> {
         let link = self.links.get_mut(&to)?;
+        let was_lowest = link.lowest() == sequence;
         let (by, _) = link.offers.remove(&sequence)?;
+        let lowest = link.lowest();
+        if was_lowest && next != Some(lowest) {
+            link.again.insert(lowest); // It does not know that it need not wait for those before.
+        }
         if link.offers.is_empty() {
             self.unused = self.unused.max(link.next);
             self.links.remove(&to);
@@ -263,7 +278,7 @@ mod tests {
                 links.offer(peer(2), by, offer(size));
             }
             assert_eq!(due(&mut links), sent[at], "{messages} messages, {bytes} bytes");
-            assert_eq!(links.withdraw(peer(2), sequence(0)), Some("a"));
+            assert_eq!(links.answered(peer(2), sequence(0)), Some("a"));
             assert_eq!(due(&mut links), then[at], "{messages} messages, {bytes} bytes");
         }
     }
@@ -291,11 +306,28 @@ mod tests {
             links.offer(peer(2), by, offer(1));
         }
         due(&mut links);
-        assert_eq!(links.withdraw(peer(2), sequence(1)), Some("b"));
-        assert_eq!(links.withdraw(peer(2), sequence(1)), None);
-        assert_eq!(links.withdraw(peer(3), sequence(0)), None);
+        assert_eq!(links.answered(peer(2), sequence(1)), Some("b"));
+        assert_eq!(links.answered(peer(2), sequence(1)), None);
+        assert_eq!(links.answered(peer(3), sequence(0)), None);
         links.offer(peer(2), "c", offer(1));
         assert_eq!(due(&mut links), "n2:2/0");
+    }
+
+    #[test]
+    fn a_receiver_that_waits_for_what_is_given_up_is_told() {
+        let mut links = links(3, 100);
+        for by in ["a", "b", "c", "d", "e"] {
+            links.offer(peer(2), by, offer(1));
+        }
+        assert_eq!(due(&mut links), "n2:0/0 n2:1/0 n2:2/0");
+        links.give_up(peer(2), sequence(0));
+        assert_eq!(due(&mut links), "n2:1/1 n2:3/1");
+        links.give_up(peer(2), sequence(2));
+        assert_eq!(due(&mut links), "n2:4/1", "it waits for the first yet");
+        links.answered(peer(2), sequence(1));
+        assert_eq!(due(&mut links), "n2:3/3", "it waits for the one after");
+        links.answered(peer(2), sequence(3));
+        assert_eq!(due(&mut links), "", "the next is in its turn");
     }
 
     #[test]
@@ -327,7 +359,7 @@ mod tests {
             links.offer(peer(to), "a", offer(1));
         }
         for (to, number) in [(2, 0), (2, 1), (3, 0)] {
-            links.withdraw(peer(to), sequence(number));
+            links.give_up(peer(to), sequence(number));
         }
         assert_eq!(links.len(), 0);
         links.offer(peer(3), "b", offer(1));

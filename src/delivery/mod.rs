@@ -7,8 +7,8 @@
 //! What is *published* is sent again until it is answered for or its time is up. Between two lives of
 //! two nodes it is delivered at most once and in order. The sender numbers what it offers a receiver,
 //! and says with each parcel the lowest number that it still offers ([`Links`]). The receiver takes
-//! them in turn, begins at the lowest offered, passes over what is offered no more, and lets what comes
-//! too early be sent again ([`Inboxes`]). It answers in the very step that hands the event to the
+//! them in turn, begins at the lowest offered, passes over what is offered no more, and keeps what comes
+//! too early, as far as it has room ([`Inboxes`]). It answers in the very step that hands the event to the
 //! application, so that nothing is acknowledged that was not handed over.
 //!
 //! What is *notified* is sent once; its numbers only keep copies and latecomers out. For a member of

@@ -274,9 +274,10 @@ impl<E, M, C: Codec<E>> Emitter<E, M, C> {
     /// have [`Config::max_entry_bytes`](crate::Config). They count against
     /// [`Config::max_pending_bytes`](crate::Config), and to one receiver at most
     /// [`Config::max_inflight_messages`](crate::Config) of at most
-    /// [`Config::max_inflight_bytes`](crate::Config), and in any case one, are on their way at once. Those
-    /// that are not answered are sent again after [`Config::election_timeout`](crate::Config). O(m log n)
-    /// and one message to each.
+    /// [`Config::max_inflight_bytes`](crate::Config), and in any case one, are on their way at once. A
+    /// receiver keeps as many from each publisher that arrive before their turn. Those that are not
+    /// answered are sent again after [`Config::election_timeout`](crate::Config): a shorter time-out of
+    /// the call means that what is lost once is given up. O(m log n) and one message to each.
     ///
     /// # Errors
     /// If the payload does not encode.

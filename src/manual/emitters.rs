@@ -109,8 +109,9 @@
 //!
 //! There is no order among publishers, nor between the two kinds. A publisher sends to those who are
 //! subscribed by what it has applied itself: [`sync`](crate::sync) first where a subscription just made matters.
-//! One that has just started sends nothing until it has come as far as the group had. Who did not answer in time may have received the event; it is passed over, and later
-//! ones go on. A receiver that starts again meanwhile may be handed an event again in its new life.
+//! One that has just started sends nothing until it has come as far as the group had. Who did not answer in time
+//! may have received the event; it is passed over, and later ones go on. A receiver that starts again meanwhile
+//! may be handed an event again in its new life.
 //!
 //! Events reach the application as [`Event::Emitted`](crate::Event), and
 //! [`emitted`](crate::Emitter::emitted) gives them their type. Whether one listener hears of it or many is the
@@ -121,8 +122,8 @@
 //! Events are published one by one; there are no bulk calls. An event and its payload may have
 //! [`Config::max_entry_bytes`](crate::Config) together. To one receiver at most
 //! [`Config::max_inflight_messages`](crate::Config) events of at most
-//! [`Config::max_inflight_bytes`](crate::Config) are on their way at once, the others wait for them, and all
-//! count as [requests pending](super#bounds). A publish is never `Unknown`: when its time is up, or the emitter is
+//! [`Config::max_inflight_bytes`](crate::Config) are on their way at once, the others wait for them. The
+//! receiver keeps as many that arrive before their turn. All that is published and not answered counts as [requests pending](super#bounds). A publish is never `Unknown`: when its time is up, or the emitter is
 //! closed meanwhile, it is done as far as it came, with the list of those who have not answered. A call about subscriptions is like any other
 //! command, and may be [put into a session](super#what-is-unknown-and-asking-again). To subscribe twice is
 //! harmless. [`Counters`](crate::Counters) has what was published, delivered and acknowledged.

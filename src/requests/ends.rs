@@ -66,7 +66,7 @@ impl Requests {
             Kind::Upkeep { number, .. } => {
                 number.and_then(|number| self.numbers.remove(&number));
             }
-            Kind::Publish(publishing) => publishing.withdraw(&mut self.links),
+            Kind::Publish(publishing) => publishing.give_up(&mut self.links),
         }
         Some(pending)
     }

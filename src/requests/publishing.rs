@@ -149,7 +149,7 @@ impl Requests {
 
     /// A subscriber answered, perhaps not for the first time.
     pub(crate) fn on_publish_answered(&mut self, from: Peer, sequence: Sequence, delivered: bool) {
-        let Some(ask) = self.links.withdraw(from, sequence) else { return };
+        let Some(ask) = self.links.answered(from, sequence) else { return };
         self.tally.acknowledged += u64::from(delivered);
         if let Some(Pending { kind: Kind::Publish(publishing), .. }) = self.pending.get_mut(&ask) {
             publishing.waiting.remove(&from);
@@ -202,9 +202,9 @@ impl Publishing {
     }
 
     /// Nobody is waited for any more.
-    pub(super) fn withdraw(&self, links: &mut Links<Ask>) {
+    pub(super) fn give_up(&self, links: &mut Links<Ask>) {
         for (peer, sequence) in &self.waiting {
-            links.withdraw(*peer, *sequence);
+            links.give_up(*peer, *sequence);
         }
     }
 }

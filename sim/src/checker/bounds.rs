@@ -55,6 +55,12 @@ fn overfull(config: &Config, load: &Load) -> Option<Objection> {
         ("bytes of the log", load.log_bytes, longest_log(config)),
         ("calls under way", load.remote_calls, most_calls(config, load)),
         ("events offered", load.offered_events, config.max_pending_requests * MAX_MEMBERS),
+        ("early events", load.early_events, config.max_inflight_messages * MAX_MEMBERS),
+        (
+            "bytes of early events",
+            load.early_bytes,
+            config.max_inflight_bytes.saturating_mul(MAX_MEMBERS),
+        ),
     ];
     caps.into_iter().find(|(_, value, cap)| value > cap)
 }
@@ -181,7 +187,7 @@ mod tests {
 
     #[test]
     fn each_queue_above_its_cap_is_reported() {
-        let changes: [Change; 8] = [
+        let changes: [Change; 10] = [
             ("pending requests: 9 of 8", |seen| {
                 seen.own().config.max_pending_requests = 8;
                 seen.after.load.pending_requests = 9;
@@ -211,6 +217,14 @@ mod tests {
             ("events offered: 127 of 126", |seen| {
                 seen.own().config.max_pending_requests = 2;
                 seen.after.load.offered_events = 127;
+            }),
+            ("early events: 64 of 63", |seen| {
+                seen.own().config.max_inflight_messages = 1;
+                seen.after.load.early_events = 64;
+            }),
+            ("bytes of early events: 64 of 63", |seen| {
+                seen.own().config.max_inflight_bytes = 1;
+                seen.after.load.early_bytes = 64;
             }),
         ];
         for (words, change) in changes {
