@@ -77,6 +77,7 @@ pub enum Stream {
     DiskBurst = 44,
     WriteFails = 45,
     Forge = 46,
+    Stop = 47,
     Drift = 50,
     ClockStall = 51,
     ClockJump = 52,

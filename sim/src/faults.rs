@@ -28,6 +28,8 @@ pub(crate) enum Trouble {
     IsolateLeader,
     Clog(Vec<Link>),
     Crash(Vec<NodeId>),
+    /// Has a node stop, and takes it down as soon as it has.
+    Stop(NodeId),
     /// Takes a node down and its disk away.
     Wipe(NodeId),
     /// Starts a node again with the next version.
@@ -138,6 +140,7 @@ impl Drawing<'_> {
         for node in ids {
             let key = node.get();
             self.draw(Fault::Crash, Stream::Crash, key, |_| Trouble::Crash(vec![node]));
+            self.draw(Fault::Stop, Stream::Stop, key, |_| Trouble::Stop(node));
             self.draw(Fault::Pause, Stream::Pause, key, |dice| Trouble::Pause {
                 node,
                 kind: PauseKind { deaf: dice.chance(300_000), timeless: dice.chance(300_000) },

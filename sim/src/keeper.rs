@@ -143,7 +143,7 @@ impl World {
     }
 
     /// Puts a request to a node in the keeper's name, if that node runs.
-    fn keep(&mut self, node: NodeId, request: Request) -> bool {
+    pub(crate) fn keep(&mut self, node: NodeId, request: Request) -> bool {
         let host = self.host(node);
         if host.node.is_none() {
             return false;

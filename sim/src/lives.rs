@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hamok::{Input, Node, NodeId, Stored, Ticks};
+use hamok::{Input, Node, NodeId, Stored, Ticks, stop};
 
 use crate::checker::panicked;
 use crate::disk::Misread;
@@ -123,6 +123,18 @@ impl World {
             self.remote_store = RemoteStore::default();
         }
         true
+    }
+
+    /// Has a node stop and takes it down, if it is up and can be spared, as a program does that ends in good
+    /// order; it starts again after `downtime`.
+    pub(crate) fn stop(&mut self, id: NodeId, downtime: u64) {
+        if self.plan.diskless && !self.can_lose(&[id].into()) {
+            return;
+        }
+        if self.host(id).pause.is_none() {
+            self.keep(id, stop().into_parts().0);
+        }
+        self.crash(id, Some(downtime));
     }
 
     /// Takes a node down, if it is up and can be spared; it starts again after `downtime`, or one that is

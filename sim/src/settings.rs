@@ -93,6 +93,8 @@ pub enum Fault {
     CrashLeader,
     /// All nodes crash at once.
     CrashAll,
+    /// A node is told to [stop](hamok::stop) and taken down as soon as it has.
+    Stop,
     /// A node does nothing for a while.
     Pause,
     /// The write that was under way at a crash leaves a part of itself.
@@ -209,7 +211,7 @@ impl Profile {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Drop,
         Self::Duplicate,
         Self::Delay,
@@ -224,6 +226,7 @@ impl Fault {
         Self::CrashMidway,
         Self::CrashLeader,
         Self::CrashAll,
+        Self::Stop,
         Self::Pause,
         Self::TornWrite,
         Self::SlowDisk,
@@ -263,6 +266,7 @@ impl Fault {
             Self::CrashMidway => "crash-midway",
             Self::CrashLeader => "crash-leader",
             Self::CrashAll => "crash-all",
+            Self::Stop => "stop",
             Self::Pause => "pause",
             Self::TornWrite => "torn-write",
             Self::SlowDisk => "slow-disk",
@@ -304,6 +308,7 @@ impl Fault {
             }
             Self::CrashLeader => "Elections won that bring a crash",
             Self::CrashAll => "Seconds that bring a crash of all nodes",
+            Self::Stop => "Seconds of each node that bring a request to stop, and its end",
             Self::Pause => "Seconds of each node that begin a pause",
             Self::TornWrite => "Crashes that leave a part of the write under way",
             Self::SlowDisk => "Seconds of each node that begin a time of slow writes",
@@ -349,7 +354,7 @@ impl Fault {
             Self::SlowDisk | Self::DiskBurst => (20_000, 80_000),
             Self::Drift => (30_000, 150_000),
             Self::ClockStall | Self::ClockJump => (10_000, 40_000),
-            Self::Wipe => (6_000, 20_000),
+            Self::Wipe | Self::Stop => (6_000, 20_000),
             Self::RemoveNode | Self::Transfer => (50_000, 150_000),
             Self::AddNode => (100_000, 250_000),
             Self::WriteFails => (1_000, 4_000),

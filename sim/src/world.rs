@@ -289,6 +289,7 @@ impl World {
                     self.crash(node, Some(strike.ends.since(now)));
                 }
             }
+            Trouble::Stop(node) => self.stop(*node, strike.ends.since(now)),
             Trouble::Wipe(node) => self.wipe(*node, strike.ends.since(now)),
             Trouble::Upgrade(node) => {
                 // One that is not running, or cannot be spared, is upgraded when the faults end.
@@ -324,6 +325,7 @@ impl World {
             Trouble::Cut(links) => self.network.join(links),
             Trouble::Clog(_)
             | Trouble::Crash(_)
+            | Trouble::Stop(_)
             | Trouble::Wipe(_)
             | Trouble::Upgrade(_)
             | Trouble::Churn(..)

@@ -8,7 +8,7 @@ use hamok::{
     RemoteMapEvent,
 };
 
-use super::events;
+use super::{events, stops};
 use crate::history::{History, HistoryEvent, Model};
 use crate::linearizability::{Change, Effect, Effects, EntryChange, QueueChange};
 use crate::observation::{SimTime, StepSeen};
@@ -53,7 +53,7 @@ pub(super) enum FieldChange {
 
 impl Journal {
     pub(super) fn note(&mut self, step: &StepSeen<'_>) {
-        if step.after.applied <= self.applied {
+        if step.after.applied <= self.applied || stops(step) {
             return;
         }
         for event in events(step) {

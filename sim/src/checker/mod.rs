@@ -119,6 +119,11 @@ fn events<'a>(step: &StepSeen<'a>) -> impl Iterator<Item = &'a Event> {
     })
 }
 
+/// Whether the node stopped in this step: it tells no changes any more, and is taken down after it.
+fn stops(step: &StepSeen<'_>) -> bool {
+    events(step).any(|event| *event == Event::Stopped)
+}
+
 /// Whether `holds` is true of a majority of the voters, and in a joint configuration of one on either
 /// side. Counted here and not by the library, whose own counting is what is checked.
 fn is_quorum(configuration: &Configuration, mut holds: impl FnMut(Peer) -> bool) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{CollectionKind, Event, Index, Queue, QueueEvent};
 
-use super::events;
+use super::{events, stops};
 use crate::observation::{Checker, ClusterSeen, StepSeen, Violation};
 
 /// What is in each queue, by the changes that the first node to apply each entry told.
@@ -31,7 +31,7 @@ impl Checker for QueueOrder {
     }
 
     fn on_step(&mut self, _: &ClusterSeen<'_>, step: &StepSeen<'_>) -> Result<(), Violation> {
-        if step.after.applied <= self.applied {
+        if step.after.applied <= self.applied || stops(step) {
             return Ok(());
         }
         for event in events(step) {

@@ -23,8 +23,8 @@ struct Applied {
     entry: EntryId,
     digest: u64,
     outcome: u64,
-    /// Changes, expired sessions and commands that could not be read.
-    events: Vec<Event>,
+    /// Changes, expired sessions and commands that could not be read; none if the node stopped then.
+    events: Option<Vec<Event>>,
 }
 
 impl StateMachineSafety {
@@ -38,8 +38,8 @@ impl StateMachineSafety {
             return Err(Violation::new(CODE, Some(node), text));
         }
         *done = index;
-        match self.applied.get(place(index)) {
-            Some(first) => first.compare(&applied),
+        match self.applied.get_mut(place(index)) {
+            Some(first) => first.compare(applied),
             None => {
                 self.applied.push(applied);
                 Ok(())
@@ -77,7 +77,8 @@ impl StateMachineSafety {
 }
 
 impl Applied {
-    fn compare(&self, other: &Self) -> Result<(), Violation> {
+    /// Compares it with what the same entry came to at another node, which may be the first to tell events.
+    fn compare(&mut self, other: Self) -> Result<(), Violation> {
         let node = other.first;
         if self.entry != other.entry {
             return Err(self.objection(node, "the entries are", &self.entry, &other.entry));
@@ -85,15 +86,28 @@ impl Applied {
         if self.outcome != other.outcome {
             return Err(self.objection(node, "the results are", &self.outcome, &other.outcome));
         }
-        let longest = self.events.len().max(other.events.len());
-        for place in 0..longest {
-            let shown = |event: Option<&Event>| event.map_or("none".to_owned(), Event::to_string);
-            let (first, then) = (self.events.get(place), other.events.get(place));
+        let digest = other.digest;
+        if let (Some(first), Some(then)) = (&self.events, &other.events) {
+            self.compare_events(first, (node, then))?;
+        } else if self.events.is_none() {
+            self.events = other.events;
+        }
+        self.compare_state(node, digest)
+    }
+
+    fn compare_events(
+        &self,
+        events: &[Event],
+        (node, others): (NodeId, &[Event]),
+    ) -> Result<(), Violation> {
+        let shown = |event: Option<&Event>| event.map_or("none".to_owned(), Event::to_string);
+        for place in 0..events.len().max(others.len()) {
+            let (first, then) = (events.get(place), others.get(place));
             if first != then {
                 return Err(self.objection(node, "events are", &shown(first), &shown(then)));
             }
         }
-        self.compare_state(node, other.digest)
+        Ok(())
     }
 
     fn compare_state(&self, node: NodeId, digest: u64) -> Result<(), Violation> {
@@ -132,7 +146,8 @@ impl Checker for StateMachineSafety {
         let mut events = Vec::new();
         for event in super::events(step) {
             if let Event::Applied { entry, digest, outcome } = *event {
-                let events = std::mem::take(&mut events);
+                let told = std::mem::take(&mut events);
+                let events = (!super::stops(step)).then_some(told);
                 self.apply(Applied { first: step.node, entry, digest, outcome, events })?;
             } else if let Event::SnapshotLoaded { last } = *event {
                 self.load(step.node, last)?;
