@@ -11,8 +11,8 @@ use crate::types::{Incarnation, NodeId, Ticks};
 /// What the embedder decides about a node.
 ///
 /// Times are in ticks. All nodes of a group should use the same times; nothing unsafe happens if
-/// they do not. [`Config::sessions`] counts only at the node that founds the group: it becomes part
-/// of the replicated state.
+/// they do not. [`Config::sessions`] and [`Config::remote_queue`] count only at the node that founds the
+/// group: they become part of the replicated state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

@@ -53,7 +53,7 @@ pub enum Event {
         /// Its group.
         group: GroupId,
     },
-    /// The leader was heard of. *Verbose.*
+    /// A heartbeat of the leader arrived. *Verbose.*
     Heartbeat {
         /// Who leads.
         leader: Identity,
@@ -212,7 +212,7 @@ pub enum Event {
         /// A digest of the entry's outcome: what its asker is answered.
         outcome: u64,
     },
-    /// A collection changed: one event per entry of it, in log order, on every node.
+    /// A collection changed: one event per entry of it, or one for all of it, in log order, on every node.
     Changed(Change),
     /// A session was dropped: unused for too long, crowded out, or that of an earlier life of a node
     /// that has opened another.

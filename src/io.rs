@@ -253,7 +253,7 @@ pub enum Outcome {
         /// How many of the call's entries, keys or values they were, counted from the first: where to go
         /// on.
         next: u64,
-        /// How the first command that was not done ended. None after it was begun.
+        /// How the first command that was not done ended. No later one was begun.
         because: Box<Outcome>,
     },
 }

@@ -1,3 +1,11 @@
+//! [manual]: crate::manual
+//! [maps]: crate::manual::maps
+//! [queues]: crate::manual::queues
+//! [records]: crate::manual::records
+//! [emitters]: crate::manual::emitters
+//! [remote_maps]: crate::manual::remote_maps
+//! [group]: crate::manual::group
+//! [coming_from_typescript]: crate::manual::coming_from_typescript
 #![doc = include_str!("../README.md")]
 #![no_std]
 

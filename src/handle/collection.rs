@@ -29,7 +29,7 @@ pub trait Collection: sealed::Named {
 
     /// Asks for nothing but an answer: it comes once the node is a member of its group, has applied
     /// everything that was committed when it was asked, and can use the collection, be it that there is
-    /// none yet of that name.
+    /// none yet of that name. Where it is closed it is not: [`NotExecuted::Closed`](crate::NotExecuted).
     fn ready(&self) -> Call<()> {
         let query = Query::Usable { name: self.label().stored(), kind: Self::KIND };
         Call::new(self.label().request(What::Ready(query)), nothing)
@@ -53,7 +53,10 @@ pub trait Collection: sealed::Named {
     /// One event that says so, and none for what it held. O(log n); what it held is freed a little at a
     /// time in later steps. The next command that names it creates it anew, as any kind. A remote map is
     /// not dropped while operations on it are queued
-    /// ([`Refusal::OperationsQueued`](crate::Refusal)), and its entries stay in the outside store.
+    /// ([`Refusal::OperationsQueued`](crate::Refusal)). Its entries and its row stay in the outside store, and
+    /// a map that is named so later must [`adopt`](crate::RemoteMap::adopt) them first.
+    ///
+    /// Where it is closed it cannot be dropped: [`NotExecuted::Closed`](crate::NotExecuted).
     fn drop_collection(&self) -> Call<bool> {
         Call::new(self.label().command(CollectionCommand::Drop(Self::KIND)), flag)
     }

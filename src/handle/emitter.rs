@@ -81,7 +81,7 @@ pub struct Delivered {
     pub unanswered: Vec<NodeId>,
 }
 
-/// A change of an emitter's subscriptions.
+/// A change of an emitter's subscriptions. What is published is [`Emitted`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EmitterEvent<M> {
@@ -238,7 +238,8 @@ impl<E, M, C: Codec<M>> Emitter<E, M, C> {
         Ok(self.change(SubscriptionChange::UpdateMetadata { event, new, expected }, flag))
     }
 
-    /// Gives a change its types, if it is one of this emitter's subscriptions.
+    /// Gives a change of this emitter's subscriptions its types; `None` for any other change. What is
+    /// published comes as [`Event::Emitted`](crate::Event): see [`emitted`](Emitter::emitted).
     ///
     /// # Errors
     /// If metadata does not decode, or the event is no text.
@@ -285,8 +286,8 @@ impl<E, M, C: Codec<E>> Emitter<E, M, C> {
         Ok(self.send(event, bytes::<E, C>(payload)?, true, delivered))
     }
 
-    /// Sends an event to all who subscribed to it, once. The result is to how many, this node included,
-    /// and comes at once.
+    /// Sends an event to all who subscribed to it, once. The result comes at once: to how
+    /// many it was sent, this node included.
     ///
     /// Whether it arrives nobody tells: it is lost with the message that carries it. What arrives was not
     /// there before, and is later than all that was notified by this node and has arrived. It is not

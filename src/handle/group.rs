@@ -17,14 +17,20 @@ use crate::types::NodeId;
 ///
 /// What is asked for is a state, not a step: asking again for what is so already changes nothing, and
 /// a call whose end is unknown may be made again. Only one change is under way at a time, so a call
-/// may wait for another.
+/// may wait for another. Every node tells of each configuration in force as
+/// [`Event::MembersChanged`](crate::Event).
+///
+/// A change that is not possible ([`ChangeRefusal`](crate::ChangeRefusal)), or whose voters have no majority
+/// that answers, is [`NotExecuted::Declined`](crate::NotExecuted) and changes nothing.
 pub fn change_members(changes: impl IntoIterator<Item = MemberChange>) -> Call<()> {
     let changes: Vec<MemberChange> = changes.into_iter().collect();
     call(Upkeep::Change(changes))
 }
 
-/// Asks for the node it is given to, to be a member of its group again after it was removed, as a
-/// learner first. The call is done once a configuration that names the node has reached it.
+/// Asks for the node it is given to, to be a member of its group again after it was removed: as a
+/// learner, which becomes a voter once it has caught up if `voter` is set. The call is done once a
+/// configuration that names the node has reached it. A leader that does not let it in says why, and the
+/// node tells of that as [`Event::JoinRefused`](crate::Event) and asks again until the call's time is up.
 ///
 /// A node without a group joins one by its [`Birth`](crate::Birth).
 pub fn join(voter: bool) -> Call<()> {
@@ -34,7 +40,8 @@ pub fn join(voter: bool) -> Call<()> {
 /// Asks for the node it is given to, to be removed from the group. When it is done the node may be
 /// stopped for good.
 ///
-/// The last voter cannot leave. A leader may, and hands leadership on.
+/// The last voter cannot leave: [`NotExecuted::Declined`](crate::NotExecuted). A leader may, and hands
+/// leadership on. The node tells of it as [`Event::Removed`](crate::Event).
 pub fn leave() -> Call<()> {
     call(Upkeep::Leave)
 }
@@ -43,7 +50,13 @@ pub fn leave() -> Call<()> {
 /// (Raft thesis §3.10).
 ///
 /// Commands wait meanwhile; none is lost. The call is done once the node that it was given to knows
-/// the other for the leader, or knows another than before when none is named.
+/// the other for the leader, or knows another than before when none is named. The leader tells of it as
+/// [`Event::TransferBegan`](crate::Event).
+///
+/// If the other is no voter, the call is [`NotExecuted::Declined`](crate::NotExecuted). If it does not come
+/// into office within an election time-out, the leader tells
+/// [`Event::TransferFailed`](crate::Event) and goes on; the call is declined, or `Unknown` if the other had
+/// been told to stand for election by then.
 pub fn transfer_leadership(to: Option<NodeId>) -> Call<()> {
     call(Upkeep::Transfer(to))
 }

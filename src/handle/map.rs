@@ -35,10 +35,12 @@ use crate::types::Ticks;
 /// equal when their bytes are.
 ///
 /// Methods here make a [`Call`] to be given to any node as [`Input::Request`](crate::Input). A call
-/// that changes the map is atomic, takes effect at most once, and is linearizable, as are the calls
-/// named `read`. Local reads are on the [`MapView`](crate::MapView) that
+/// that changes the map takes effect at most once and is linearizable, as are the calls named `read`. It
+/// is atomic, unless it has more than [`Config::max_keys`](crate::Config) or
+/// [`max_values`](crate::Config) and is split. Local reads are on the [`MapView`](crate::MapView) that
 /// [`Node::map`](crate::Node::map) returns. Changes are reported on every node as
-/// [`Event::Changed`](crate::Event), one per entry, which [`event`](Map::event) gives their types.
+/// [`Event::Changed`](crate::Event), one per entry or one for all, which [`event`](Map::event) gives their
+/// types.
 ///
 /// Costs are given for a map of *n* entries and calls that name *m* of them; comparing and copying
 /// keys and values comes on top.

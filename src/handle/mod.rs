@@ -97,7 +97,7 @@ pub enum Failure {
         /// How many of the call's entries, keys or values were done, counted from the first: where to go
         /// on.
         next: u64,
-        /// Why the first command that was not done was not. None after it was begun.
+        /// Why the first command that was not done was not. No later one was begun.
         because: Box<Failure>,
     },
     /// The reply is to another request than the ticket's.
@@ -116,7 +116,7 @@ pub enum Redeemed<R> {
         /// How many of the call's entries, keys or values that was, counted from the first: where to go
         /// on.
         next: u64,
-        /// Why the first command that was not done was not. None after it was begun.
+        /// Why the first command that was not done was not. No later one was begun.
         because: Failure,
     },
 }

@@ -34,7 +34,8 @@ use crate::types::Ticks;
 /// tries again after a lost race.)
 ///
 /// Methods here make a [`Call`] to be given to any node as [`Input::Request`](crate::Input). A call that
-/// changes the queue is atomic and linearizable, as are the calls named `read`. Local reads are on the
+/// changes the queue is linearizable, as are the calls named `read`. It is atomic, unless it pushes more
+/// than [`Config::max_values`](crate::Config) and is split. Local reads are on the
 /// [`QueueView`](crate::QueueView) that [`Node::queue`](crate::Node::queue) returns. Changes are reported
 /// on every node as [`Event::Changed`](crate::Event), which [`event`](Queue::event) gives their types.
 ///

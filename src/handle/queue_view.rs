@@ -12,7 +12,8 @@ use crate::store::{CollectionKind, CollectionRef, Contents, Slot};
 /// What one node holds of a queue: immediate to read, and possibly behind the group.
 ///
 /// A queue that no command has named yet reads as an empty one, and so does a name that means a
-/// collection of another kind, but for [`peek`](QueueView::peek), which says so. Costs are given for a
+/// collection of another kind, but for [`peek`](QueueView::peek) and [`export`](QueueView::export), which
+/// say so. Costs are given for a
 /// queue of *n* values.
 pub struct QueueView<'a, T, C = Postcard> {
     queue: Option<CollectionRef<'a>>,

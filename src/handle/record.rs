@@ -36,8 +36,8 @@ use crate::types::Ticks;
 /// value. Two values are equal when their bytes are.
 ///
 /// Methods here make a [`Call`] to be given to any node as [`Input::Request`](crate::Input). A call that
-/// changes the record is atomic, takes effect at most once, and is linearizable, as are the calls named
-/// `read`. Local reads are on the [`RecordView`](crate::RecordView) that
+/// changes the record takes effect at most once and is linearizable, as are the calls named `read`. It is
+/// atomic, but for an [`insert_instance`](Record::insert_instance) of very many fields. Local reads are on the [`RecordView`](crate::RecordView) that
 /// [`Node::record`](crate::Node::record) returns. Changes are reported on every node as
 /// [`Event::Changed`](crate::Event), one per field, which [`event`](Record::event) takes apart.
 ///
@@ -211,12 +211,12 @@ impl<T> Record<T> {
         self.command(RecordCommand::Clear, count)
     }
 
-    /// Inserts those fields of a struct that have no value, with nothing in between; those that it skips
-    /// when it is serialised are left alone. The result is the fields that had a value, which stays.
+    /// Inserts those fields of a struct that have no value, in one command; those that it skips when it is
+    /// serialised are left alone. The result is the fields that had a value, which stays.
     ///
     /// `P` may be `T` or any other struct with some of the fields. One [`RecordEvent::Insert`] for each
-    /// field inserted. O(m log n). More fields than [`Config::max_keys`](crate::Config) are inserted by
-    /// several commands.
+    /// field inserted. O(m log n). More fields than [`Config::max_keys`](crate::Config) or
+    /// [`max_values`](crate::Config) are inserted by several commands, between which others may come.
     ///
     /// # Errors
     /// If a field does not encode, or `P` is not a struct with named fields.

@@ -47,7 +47,8 @@ use crate::types::{Index, Ticks};
 ///
 /// Two keys, or two values, are equal when their bytes are. The entries have the order that the outside
 /// store gives them. A command costs two entries of the log and one call, however many keys it names; a
-/// read costs one call.
+/// read costs one call. A call that is "one operation" is several when it has more than
+/// [`Config::max_keys`](crate::Config) or [`max_values`](crate::Config), and then is not atomic.
 ///
 /// ```
 /// use hamok::RemoteMap;
@@ -152,7 +153,7 @@ impl<K, V, C> RemoteMap<K, V, C> {
     /// says. The TypeScript library has no such row.
     ///
     /// For a group that takes over the entries of another, or of an earlier one of the same nodes; or
-    /// after the store was restored from a copy: until then every operation is
+    /// after the map was dropped, or the store restored from a copy: until then every operation is
     /// [turned away](crate::Event::RemoteRefused), this one excepted and those that were queued before
     /// it. The other group must be gone: if both adopt in turn, the operations of both take effect. No
     /// event.
@@ -220,7 +221,7 @@ impl<K, V, C: Codec<K> + Codec<V>> RemoteMap<K, V, C> {
         Ok(self.command(operation, self::value::<V, C>))
     }
 
-    /// Sets all `entries`, in the order given and atomically. The result is the previous entries, of the
+    /// Sets all `entries`, in the order given and in one operation. The result is the previous entries, of the
     /// keys that had a value.
     ///
     /// Like [`set`](RemoteMap::set) for each in turn: a key given twice is set twice, and reported twice.
@@ -248,8 +249,8 @@ impl<K, V, C: Codec<K> + Codec<V>> RemoteMap<K, V, C> {
         Ok(self.command(operation, self::value::<V, C>))
     }
 
-    /// Inserts those of `entries` whose keys have no value, in the order given and atomically. The result
-    /// is the entries which were there already, and stay.
+    /// Inserts those of `entries` whose keys have no value, in the order given and in one operation. The
+    /// result is the entries which were there already, and stay.
     ///
     /// Like [`insert`](RemoteMap::insert) for each in turn: of a key given twice, the first value is
     /// inserted and is in the way of the second.
@@ -307,7 +308,7 @@ impl<K, V, C: Codec<K> + Codec<V>> RemoteMap<K, V, C> {
         Ok(self.command(operation, value::<V, C>))
     }
 
-    /// Takes out all `keys`, in the order given and atomically. The result is the entries removed.
+    /// Takes out all `keys`, in the order given and in one operation. The result is the entries removed.
     ///
     /// Like [`remove`](RemoteMap::remove) for each in turn: a key given twice is removed once.
     ///
@@ -345,8 +346,8 @@ impl<K, V, C: Codec<K> + Codec<V>> RemoteMap<K, V, C> {
         Ok(self.command(operation, was_there))
     }
 
-    /// Takes out all `keys`, in the order given and atomically, without giving their values to the asker.
-    /// The result is the keys that had one.
+    /// Takes out all `keys`, in the order given and in one operation, without giving their values to the
+    /// asker. The result is the keys that had one.
     ///
     /// Like [`delete`](RemoteMap::delete) for each in turn.
     ///

@@ -34,7 +34,7 @@
 //! | rejoining | none needed | a node that was cut off goes on by itself; one that was removed asks to [`join`](crate::join) |
 //! | `leader` | [`Status::leader`](crate::Status) | |
 //! | `state` | [`Status::role`](crate::Status), [`Status::membership`](crate::Status) | |
-//! | `ready` | [`ready`](crate::ready), [`Status::ready`](crate::Status) | a member, and everything applied that was committed when it was asked |
+//! | `ready` | [`ready`](crate::ready), [`Status::ready`](crate::Status) | the call is done once the node is a member and has applied what was committed when it was asked; the field says that it knows a leader and has applied what that one had committed when it was first heard |
 //! | `waitUntilCommitHead()` | [`sync`](crate::sync) | what is committed in the whole group when it is asked, not what this node knows of |
 //! | `waitUntilLeader()` | [`Event::LeaderChanged`](crate::Event), [`ready`](crate::ready) | |
 //! | `submit(entry)` | [`submit`](crate::submit) | any bytes; told on every node as [`Event::Message`](crate::Event), in order |
@@ -74,7 +74,7 @@
 //! | `maxOutboundMessageKeys` | [`Config::max_keys`](crate::Config) | for the node, not the collection; 0 is no limit, too. A call that is split is not atomic, and says how far it came |
 //! | `maxOutboundMessageValues` | [`Config::max_values`](crate::Config) | the same |
 //! | `keyCodec`, `valueCodec` | the handle's last type, a [`Codec`](crate::Codec) | serde and postcard instead of JSON; both directions may fail |
-//! | `equalValues` | equality of bytes; [`update_if_by`](crate::Map::update_if_by), [`update_held`](crate::RemoteMap::update_held) | run at the caller, once, and conditional on what it read; theirs is run by every replica, and they may disagree |
+//! | `equalValues` | equality of bytes; [`update_if_by`](crate::Map::update_if_by), [`update_held`](crate::RemoteMap::update_held) | run at the caller, once, and conditional on what it read; theirs is run by every replica, which may disagree, or for a remote map by the leader |
 //! | `baseMap`, class `BaseMap` | `create` of the handle, or none | where entries are kept is ours to say. As initial contents they count only for the call that creates the collection |
 //! | property `id` | [`Collection::name`](crate::Collection::name) | |
 //! | property `closed` | [`CollectionStatus::closed`](crate::CollectionStatus), in [`Node::collections`](crate::Node::collections) | |
@@ -112,7 +112,7 @@
 //!
 //! | theirs | ours | what differs |
 //! |---|---|---|
-//! | `push(...values)` | [`push`](crate::Queue::push), [`push_all`](crate::Queue::push_all) | atomic |
+//! | `push(...values)` | [`push`](crate::Queue::push), [`push_all`](crate::Queue::push_all) | one command, below the limits |
 //! | `pop()` | [`pop`](crate::Queue::pop), [`pop_many`](crate::Queue::pop_many) | one command; theirs looks at the front and tries again after a lost race |
 //! | `peek()` | [`QueueView::peek`](crate::QueueView::peek), [`read_front`](crate::Queue::read_front) | |
 //! | `size`, `empty` | [`QueueView::len`](crate::QueueView::len), [`is_empty`](crate::QueueView::is_empty), [`read_len`](crate::Queue::read_len) | |
@@ -134,7 +134,7 @@
 //! | iteration | [`RecordView::iter`](crate::RecordView::iter) | names and bytes |
 //! | `set(key, value)` | [`set`](crate::Record::set) | the previous value |
 //! | `insert(key, value)` | [`insert`](crate::Record::insert) | the value in the way, or none |
-//! | `insertInstance(partial)` | [`insert_instance`](crate::Record::insert_instance) | atomic; the fields in the way |
+//! | `insertInstance(partial)` | [`insert_instance`](crate::Record::insert_instance) | one command, below the limits; the fields in the way |
 //! | `updateIf(key, value, oldValue)` | [`update_if`](crate::Record::update_if) | |
 //! | `updateInstanceIf(new, old)` | [`update_instance_if`](crate::Record::update_instance_if) | all compared and all changed in one command |
 //! | `delete(key)` | [`delete`](crate::Record::delete) | |
@@ -175,7 +175,7 @@
 //! | `get(key)` | [`get`](crate::RemoteMap::get), [`read`](crate::RemoteMap::read) | |
 //! | `getAll(keys)` | [`get_all`](crate::RemoteMap::get_all), [`read_all`](crate::RemoteMap::read_all) | |
 //! | `set(key, value)` | [`set`](crate::RemoteMap::set) | the previous value |
-//! | `setAll(entries)` | [`set_all`](crate::RemoteMap::set_all) | one transaction; the previous entries |
+//! | `setAll(entries)` | [`set_all`](crate::RemoteMap::set_all) | one transaction, below the limits; the previous entries |
 //! | `insert(key, value)` | [`insert`](crate::RemoteMap::insert) | does not overwrite; the value in the way, or none |
 //! | `insertAll(entries)` | [`insert_all`](crate::RemoteMap::insert_all) | the entries in the way |
 //! | `updateIf(key, value, oldValue)` | [`update_if`](crate::RemoteMap::update_if) | compared in the store, byte for byte |

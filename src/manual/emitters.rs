@@ -123,10 +123,11 @@
 //! [`Config::max_entry_bytes`](crate::Config) together. To one receiver at most
 //! [`Config::max_inflight_messages`](crate::Config) events of at most
 //! [`Config::max_inflight_bytes`](crate::Config) are on their way at once, the others wait for them. The
-//! receiver keeps as many that arrive before their turn. All that is published and not answered counts as [requests pending](super#bounds). A publish is never `Unknown`: when its time is up, or the emitter is
-//! closed meanwhile, it is done as far as it came, with the list of those who have not answered. A call about subscriptions is like any other
-//! command, and may be [put into a session](super#what-is-unknown-and-asking-again). To subscribe twice is
-//! harmless. [`Counters`](crate::Counters) has what was published, delivered and acknowledged.
+//! receiver keeps as many that arrive before their turn. All that is published and not answered counts as
+//! [requests pending](super#bounds). A publish is never `Unknown`: when its time is up, or the emitter is closed
+//! meanwhile, it is done as far as it came, with the list of those who have not answered. A call about
+//! subscriptions is like any other command, and may be [put into a session](super#what-is-unknown-and-asking-again).
+//! To subscribe twice is harmless. [`Counters`](crate::Counters) has what was published, delivered and acknowledged.
 //!
 //! # The rest
 //!

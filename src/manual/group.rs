@@ -113,10 +113,11 @@
 //! | [`Event`](crate::Event) | when |
 //! |---|---|
 //! | `RoleChanged`, `LeaderChanged` | this node takes another role; it knows of another leader, or of none |
+//! | `PeerSilent` | a member does not answer this leader |
 //! | `GroupFounded`, `GroupEntered`, `GroupExists` | how this node came to its group |
 //! | `MembersChanged`, `Removed`, `JoinAsked`, `JoinRefused` | members come and go |
 //! | `TransferBegan`, `TransferFailed` | leadership is handed on |
-//! | `PeerStarted` | a peer is heard from in a new life |
+//! | `PeerStarted` | a peer is heard from in a new life, or for the first time |
 //! | `Changed` | a collection changed |
 //! | `Message` | what was [submitted](crate::submit) |
 //! | `Emitted` | an event of an [emitter](super::emitters) |
@@ -128,7 +129,7 @@
 //! | `StorageFailed`, `StorageLost` | this node's disk failed, or lost what it had confirmed |
 //! | `CommandUnreadable`, `CommandTooNew` | what is committed cannot be applied |
 //! | `VoteRefused`, `AppendRefused`, `LogTruncated`, `EnvelopeDropped`, `RequestIdInUse`, `ConfirmationIgnored` | the reason for each refusal |
-//! | `Committed`, `Applied` | with [`Config::verbose`](crate::Config) only: the log moves |
+//! | `Heartbeat`, `Committed`, `Applied` | with [`Config::verbose`](crate::Config) only: the leader is heard, the log moves |
 //!
 //! # Status
 //!

@@ -15,7 +15,7 @@
 //!
 //! # A collection is its name and its kind
 //!
-//! A handle is a constant with a name and some types. There is nothing to create and nothing to close: a
+//! A handle is a constant with a name and some types. Nothing has to be created or closed: a
 //! collection comes to be with the first command that names it, it is replicated to every node whether or
 //! not that node ever has a handle, and a node that names it late sees all of it at once.
 //! [`Node::collections`](crate::Node::collections) lists what there is, [`Node::exists`](crate::Node::exists)

@@ -265,8 +265,8 @@
 //! # Adopting
 //!
 //! When the row is another group's, or an earlier operation than the previous one was the last, every operation is
-//! refused, with an [`Event::RemoteRefused`](crate::Event), and made again: the group was founded anew, or the store was
-//! restored from a copy or emptied. [`adopt`](crate::RemoteMap::adopt) is a committed decision to take the entries
+//! refused, with an [`Event::RemoteRefused`](crate::Event), and made again: the group was founded anew, the map was
+//! dropped and named again, or the store was restored from a copy or emptied. [`adopt`](crate::RemoteMap::adopt) is a committed decision to take the entries
 //! as they are; it lets through itself and what was queued before it. It is for a person to decide: if two groups
 //! that both live adopt the same entries in turn, the operations of both take effect.
 //!
@@ -284,6 +284,7 @@
 //!
 //! Initial contents and exports are the store's affair. A map that is
 //! [closed](super#closing-reopening-dropping) on the leader is executed all the same: the operations are the group's.
-//! One that is dropped leaves its entries in the store; while operations wait it is not dropped
+//! One that is dropped leaves its entries and its row in the store, so that the next map of that name begins with
+//! [`adopt`](crate::RemoteMap::adopt); while operations wait it is not dropped
 //! ([`Refusal::OperationsQueued`](crate::Refusal)).
 //! [A name of another kind](super#a-collection-is-its-name-and-its-kind) is refused.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hamok::{
     Birth, Change, Collection, CollectionKind, Config, Event, Export, Failure, Field, ImportError,
-    Incarnation, Input, Map, MapEvent, Node, NodeId, NotExecuted, Output, Queue, QueueEvent,
-    Record, RecordEvent, RequestId, Sequence, Stored, Ticks, open_session, ready, stop, sync,
+    Incarnation, Index, Input, Map, MapEvent, Node, NodeId, NotExecuted, Output, Queue, QueueEvent,
+    Record, RecordEvent, RequestId, Sequence, Stored, Ticks, open_session, ready, stop, submit,
+    sync,
 };
 use serde::{Deserialize, Serialize};
 
@@ -325,6 +326,42 @@ fn a_restored_node_stands_at_its_snapshot_and_tells_again_what_came_after() {
     assert_eq!(node.map(&SCORES).get(&"a".into()), Ok(Some(25)));
     let after = changes(&told).into_iter().filter(|change| change.index() > snapshot);
     assert!(changes(&again).into_iter().eq(after), "the same, in a new life");
+}
+
+#[test]
+fn what_was_submitted_before_the_snapshot_is_not_told_again() {
+    let mut config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+    (config.max_log_entries, config.trailing_log_bytes) = (10, 0);
+    let mut node = Node::new(config.clone()).unwrap();
+    let mut stored = Stored::new();
+    let messages = |told: Vec<Event>| -> Vec<Index> {
+        let index =
+            |event| if let Event::Message { index, .. } = event { Some(index) } else { None };
+        told.into_iter().filter_map(index).collect()
+    };
+    let told: Vec<Event> = (1..=25)
+        .flat_map(|number| {
+            let applied = node.status().applied;
+            let request =
+                Input::Request(RequestId::new(number), submit(b"one".to_vec()).into_parts().0);
+            alone(&mut node, &mut stored, request, |node| {
+                node.status().ready && node.status().applied > applied
+            })
+        })
+        .collect();
+    let told = messages(told);
+    assert_eq!(told.len(), 25);
+    let snapshot = node.status().snapshot.index;
+    assert!(told[0] < snapshot && snapshot < told[24], "{told:?}, {snapshot}");
+
+    let mut node = Node::restore(config, stored.clone()).unwrap();
+    let first = node.step(Input::Tick(Ticks::ZERO));
+    let Output::Persist(write) = &first[0] else { panic!("{first:?}") };
+    stored.apply(write).unwrap();
+    let confirmed = Input::Persisted(write.id());
+    let again = alone(&mut node, &mut stored, confirmed, |node| node.status().ready);
+    let after: Vec<Index> = told.into_iter().filter(|index| *index > snapshot).collect();
+    assert_eq!(messages(again), after);
 }
 
 /// A group of which one node fell behind and was sent a snapshot, and what that node told meanwhile.

@@ -33,7 +33,7 @@
 //! | `request 1 publish e payload`, `request 1 notify e payload` | an event for those who subscribed |
 //! | `request 1 close-emitter`, `request 1 reopen-emitter` | of the use that this node makes of it |
 //! | `show events replies persists calls sends Kind …` | what is shown from here on; `show nothing` |
-//! | `show elections members transfers snapshots storage changes emissions logs drops` | some of the events |
+//! | `show elections members transfers snapshots storage changes emissions logs drops contacts` | some of the events |
 //! | `quietly …` | any other command, showing nothing |
 //! | `status 1`, `stored 1`, `map 1` | what a node says, what its disk holds, its copy of the map |
 //! | `emitter 1` | who subscribed to what, by its copy |

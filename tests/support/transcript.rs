@@ -87,12 +87,11 @@ fn topic(event: &Event) -> &'static str {
         Event::Emitted(_) => "emissions",
         Event::AppendRefused { .. } | Event::LogTruncated { .. } => "logs",
         Event::EnvelopeDropped { .. } => "drops",
-        Event::PeerStarted { .. }
-        | Event::Heartbeat { .. }
-        | Event::PeerSilent { .. }
-        | Event::Committed { .. }
-        | Event::Applied { .. }
-        | Event::RequestIdInUse { .. }
-        | _ => "others",
+        Event::PeerStarted { .. } | Event::Heartbeat { .. } | Event::PeerSilent { .. } => {
+            "contacts"
+        }
+        Event::Committed { .. } | Event::Applied { .. } | Event::RequestIdInUse { .. } | _ => {
+            "others"
+        }
     }
 }
