@@ -16,7 +16,7 @@
 //! All of it goes on when the leader has closed the map or was stopped: the operations are the group's.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::bytes::Bytes;
@@ -34,9 +34,14 @@ pub(crate) struct Execution {
     limits: Limits,
     /// The term in which the attempts are made; none while this node may make none.
     term: Option<Term>,
-    /// At most one for each map with operations in its queue.
-    attempts: BTreeMap<Name, Attempt>,
-    under_way: BTreeMap<RemoteCallId, Name>,
+    /// All operations in the queues up to here have been looked at in this term.
+    seen: Index,
+    /// At most one for each map, by its operation.
+    attempts: BTreeMap<Index, Attempt>,
+    /// Which of them are to be called then, and which have ended and are to be proposed then.
+    to_call: BTreeSet<(u64, Index)>,
+    to_propose: BTreeSet<(u64, Index)>,
+    under_way: BTreeMap<RemoteCallId, Index>,
     outputs: Vec<Output>,
     repeated: u64,
     refused: u64,
@@ -46,13 +51,15 @@ pub(crate) struct Execution {
 struct Limits {
     pause: u64,
     longest_pause: u64,
+    calls: u64,
     entry_bytes: u64,
+    step_bytes: u64,
 }
 
 /// The first operation in the queue of one map, on its way to its end.
 #[derive(Debug)]
 struct Attempt {
-    operation: Index,
+    map: Name,
     stage: Stage,
     /// How long the next pause is.
     pause: u64,
@@ -60,21 +67,23 @@ struct Attempt {
 
 #[derive(Debug)]
 enum Stage {
-    /// It is to be called.
-    New,
-    Called(RemoteCallId),
-    /// It was called in vain, and is to be called again then.
-    Pausing {
-        until: u64,
+    /// It is to be called then: for the first time, or again.
+    ToCall {
+        at: u64,
+        again: bool,
     },
+    Called(RemoteCallId),
     /// It has ended. The command that says so is to be proposed then.
     Ended {
         command: Bytes,
-        until: u64,
+        at: u64,
     },
     /// That command stands in this leader's log. It will be applied, or this node does not lead any more.
     Proposed,
 }
+
+/// What it costs of a step's budget to look at an operation, besides its bytes.
+const LOOKING_COST: u64 = 64;
 
 impl Execution {
     pub(crate) fn new(config: &Config) -> Self {
@@ -82,10 +91,15 @@ impl Execution {
             limits: Limits {
                 pause: config.remote_retry.get(),
                 longest_pause: config.max_remote_retry.get().max(config.remote_retry.get()),
+                calls: config.max_remote_calls,
                 entry_bytes: config.max_entry_bytes,
+                step_bytes: config.step_budget_bytes,
             },
             term: None,
+            seen: Index::ZERO,
             attempts: BTreeMap::new(),
+            to_call: BTreeSet::new(),
+            to_propose: BTreeSet::new(),
             under_way: BTreeMap::new(),
             outputs: Vec::new(),
             repeated: 0,
@@ -93,7 +107,8 @@ impl Execution {
         }
     }
 
-    /// Makes the calls and proposes the outcomes that are due, if this node `may` and leads.
+    /// Makes the calls and proposes the outcomes that are due, if this node `may` and leads: of either, and
+    /// of what has been queued, as far as the step's budget reaches.
     pub(crate) fn advance(
         &mut self,
         raft: &mut Raft,
@@ -104,32 +119,35 @@ impl Execution {
         let leads = raft.leads().filter(|(_, first)| may && applied >= *first);
         let term = leads.map(|(term, _)| term);
         if self.term != term {
-            self.attempts.clear();
-            self.under_way.clear();
-            self.term = term;
+            self.begin(term);
         }
         let Some(term) = term else { return };
-        self.forget_ended(store);
-        for map in store.remote_maps_at_work() {
-            let Some(operation) = store.first_queued_index(map) else { continue };
-            let pause = self.limits.pause;
-            let attempt = self.attempts.entry(map.clone()).or_insert(Attempt {
-                operation,
-                stage: Stage::New,
-                pause,
-            });
-            match &attempt.stage {
-                Stage::New => self.call(map, (raft, term), store, calls),
-                Stage::Pausing { until } if *until <= now => {
-                    self.repeated += 1;
-                    self.call(map, (raft, term), store, calls);
-                }
-                Stage::Ended { until, .. } if *until <= now => self.propose(map, raft, now),
-                Stage::Called(_)
-                | Stage::Pausing { .. }
-                | Stage::Ended { .. }
-                | Stage::Proposed => {}
-            }
+        self.look(store, now);
+        let mut budget = self.limits.step_bytes;
+        while budget > 0
+            && let Some(operation) = self.next_to_propose(now)
+        {
+            self.propose(&mut budget, operation, raft, now);
+        }
+        let mut budget = self.limits.step_bytes;
+        while budget > 0
+            && let Some(operation) = self.next_to_call(now)
+        {
+            self.call(&mut budget, operation, (raft, term), store, calls);
+        }
+    }
+
+    /// An operation has come to its end: the next of its map is the first.
+    pub(crate) fn on_ended(&mut self, operation: Index, store: &Store, now: u64) {
+        let Some(attempt) = self.attempts.remove(&operation) else { return };
+        match attempt.stage {
+            Stage::ToCall { at, .. } => drop(self.to_call.remove(&(at, operation))),
+            Stage::Called(call) => drop(self.under_way.remove(&call)),
+            Stage::Ended { at, .. } => drop(self.to_propose.remove(&(at, operation))),
+            Stage::Proposed => {}
+        }
+        if let Some(next) = store.first_queued_index(&attempt.map) {
+            self.attempt(next, attempt.map, now);
         }
     }
 
@@ -141,39 +159,43 @@ impl Execution {
         (raft, store): (&Raft, &Store),
         now: u64,
     ) {
-        let Some(map) = self.under_way.remove(&call) else { return self.ignore(call) };
-        let Some(attempt) = self.attempts.get_mut(&map) else { return self.ignore(call) };
-        let operation = attempt.operation;
+        let Some(operation) = self.under_way.remove(&call) else { return self.ignore(call) };
+        let Some(attempt) = self.attempts.get_mut(&operation) else { return self.ignore(call) };
         match result {
-            RemoteResult::Ended(outcome) if may_end(store, &map, operation, &outcome) => {
-                let command = self.end(&map, operation, outcome, raft.version());
-                if let Some(attempt) = self.attempts.get_mut(&map) {
-                    attempt.stage = Stage::Ended { command, until: now };
-                    attempt.pause = self.limits.pause;
-                }
+            RemoteResult::Ended(outcome) if may_end(store, &attempt.map, operation, &outcome) => {
+                let command = self.limits.end(&attempt.map, operation, outcome, raft.version());
+                attempt.stage = Stage::Ended { command, at: now };
+                attempt.pause = self.limits.pause;
+                self.to_propose.insert((now, operation));
                 return;
             }
             RemoteResult::Refused(because) => {
                 self.refused += 1;
-                let collection = map.as_str().to_owned();
+                let collection = attempt.map.as_str().to_owned();
                 let event = Event::RemoteRefused { collection, operation, because };
                 self.outputs.push(Output::Event(event));
             }
             RemoteResult::Ended(_) | RemoteResult::Read { .. } => self.ignore(call),
             RemoteResult::Unanswered => {}
         }
-        if let Some(attempt) = self.attempts.get_mut(&map) {
-            let until = attempt.pause(now, self.limits.longest_pause);
-            attempt.stage = Stage::Pausing { until };
+        if let Some(attempt) = self.attempts.get_mut(&operation) {
+            let at = attempt.pause(now, self.limits.longest_pause);
+            attempt.stage = Stage::ToCall { at, again: true };
+            self.to_call.insert((at, operation));
         }
     }
 
+    /// Whether another step would go on with something.
+    pub(crate) fn has_work_left(&self, store: &Store, now: u64) -> bool {
+        self.term.is_some() && store.next_queued(self.seen).is_some()
+            || self.next_to_propose(now).is_some()
+            || self.next_to_call(now).is_some()
+    }
+
     pub(crate) fn next_alarm(&self) -> u64 {
-        let alarms = self.attempts.values().map(|attempt| match attempt.stage {
-            Stage::New | Stage::Called(_) | Stage::Proposed => u64::MAX,
-            Stage::Pausing { until } | Stage::Ended { until, .. } => until,
-        });
-        alarms.min().unwrap_or(u64::MAX)
+        let call = self.to_call.first().filter(|_| self.may_call());
+        let alarms = call.into_iter().chain(self.to_propose.first());
+        alarms.map(|(at, _)| *at).min().unwrap_or(u64::MAX)
     }
 
     pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
@@ -193,20 +215,64 @@ impl Execution {
         self.refused
     }
 
-    /// An operation that is not the first of its queue any more has come to its end.
-    fn forget_ended(&mut self, store: &Store) {
-        let under_way = &mut self.under_way;
-        self.attempts.retain(|map, attempt| {
-            let waits = store.first_queued_index(map) == Some(attempt.operation);
-            if let (Stage::Called(call), false) = (&attempt.stage, waits) {
-                under_way.remove(call);
+    /// This node takes office, or has no office any more.
+    fn begin(&mut self, term: Option<Term>) {
+        self.term = term;
+        self.seen = Index::ZERO;
+        self.attempts.clear();
+        self.to_call.clear();
+        self.to_propose.clear();
+        self.under_way.clear();
+    }
+
+    /// Looks at operations that were queued since, for those that are the first of their maps.
+    fn look(&mut self, store: &Store, now: u64) {
+        let mut budget = self.limits.step_bytes;
+        while budget > 0
+            && let Some((operation, map)) = store.next_queued(self.seen)
+        {
+            budget = budget.saturating_sub(LOOKING_COST);
+            self.seen = operation;
+            if store.first_queued_index(map) == Some(operation) {
+                self.attempt(operation, map.clone(), now);
             }
-            waits
+        }
+    }
+
+    /// Begins with the first operation of a map, if that is not done already.
+    fn attempt(&mut self, operation: Index, map: Name, now: u64) {
+        let pause = self.limits.pause;
+        self.attempts.entry(operation).or_insert_with(|| {
+            self.to_call.insert((now, operation));
+            Attempt { map, stage: Stage::ToCall { at: now, again: false }, pause }
         });
     }
 
-    fn call(&mut self, map: &Name, (raft, term): (&Raft, Term), store: &Store, calls: &mut Calls) {
-        let Some(attempt) = self.attempts.get_mut(map) else { return };
+    fn may_call(&self) -> bool {
+        self.len() < self.limits.calls
+    }
+
+    fn next_to_call(&self, now: u64) -> Option<Index> {
+        let due = self.to_call.first().filter(|(at, _)| *at <= now && self.may_call());
+        due.map(|(_, operation)| *operation)
+    }
+
+    fn next_to_propose(&self, now: u64) -> Option<Index> {
+        let due = self.to_propose.first().filter(|(at, _)| *at <= now);
+        due.map(|(_, operation)| *operation)
+    }
+
+    fn call(
+        &mut self,
+        budget: &mut u64,
+        operation: Index,
+        (raft, term): (&Raft, Term),
+        store: &Store,
+        calls: &mut Calls,
+    ) {
+        self.to_call.pop_first();
+        let attempt = self.attempts.get_mut(&operation).expect("what is to be called is attempted");
+        let map = &attempt.map;
         let (index, queued) = store.first_queued(map).expect("an attempt is at the first queued");
         let progress = store.collection(map.as_str()).map(CollectionRef::progress);
         let progress = progress.expect("a map with a queue is there");
@@ -217,25 +283,36 @@ impl Execution {
             previous: progress.executed,
             adopt: index <= progress.adopted,
         };
+        *budget = budget.saturating_sub(LOOKING_COST + queued.operation.size());
         let work = RemoteWork::Execute { fence, operation: queued.operation };
         let call = calls.make(map.clone(), work);
+        self.repeated += u64::from(matches!(attempt.stage, Stage::ToCall { again: true, .. }));
         attempt.stage = Stage::Called(call.id);
-        self.under_way.insert(call.id, map.clone());
+        self.under_way.insert(call.id, operation);
         self.outputs.push(Output::Remote(call));
     }
 
-    fn propose(&mut self, map: &Name, raft: &mut Raft, now: u64) {
-        let Some(attempt) = self.attempts.get_mut(map) else { return };
+    fn propose(&mut self, budget: &mut u64, operation: Index, raft: &mut Raft, now: u64) {
+        self.to_propose.pop_first();
+        let attempt = self.attempts.get_mut(&operation).expect("what has ended was attempted");
         let Stage::Ended { command, .. } = &attempt.stage else { return };
         let command = command.clone();
+        *budget = budget.saturating_sub(LOOKING_COST + command.len_u64());
         if raft.propose_own(command.clone()) {
             attempt.stage = Stage::Proposed;
         } else {
-            let until = attempt.pause(now, self.limits.longest_pause);
-            attempt.stage = Stage::Ended { command, until };
+            let at = attempt.pause(now, self.limits.longest_pause);
+            attempt.stage = Stage::Ended { command, at };
+            self.to_propose.insert((at, operation));
         }
     }
 
+    fn ignore(&mut self, call: RemoteCallId) {
+        self.outputs.push(Output::Event(Event::RemoteResultIgnored { call }));
+    }
+}
+
+impl Limits {
     /// The command that ends an operation so, as far as an entry may tell it.
     fn end(&self, map: &Name, operation: Index, outcome: RemoteOutcome, version: u8) -> Bytes {
         let encode = |outcome: &RemoteOutcome| {
@@ -243,7 +320,7 @@ impl Execution {
             Command::EndRemote { name, operation, outcome }.encode(version)
         };
         let whole = encode(&outcome);
-        let over = whole.len_u64().saturating_sub(self.limits.entry_bytes);
+        let over = whole.len_u64().saturating_sub(self.entry_bytes);
         if over == 0 {
             return whole;
         }
@@ -253,10 +330,6 @@ impl Execution {
             }
             RemoteOutcome::Failed(error) => RemoteOutcome::Failed(error.shortened(over)),
         })
-    }
-
-    fn ignore(&mut self, call: RemoteCallId) {
-        self.outputs.push(Output::Event(Event::RemoteResultIgnored { call }));
     }
 }
 
@@ -307,20 +380,23 @@ mod tests {
         raft
     }
 
-    /// A state in which a map has one operation in its queue.
-    fn queued() -> Store {
+    /// A state in which each of these maps has one operation in its queue, from index 4 on.
+    fn queued(maps: &[&str]) -> Store {
         let mut store = Store::new();
         store.found(SessionLimits::default(), RemoteQueueLimits::default());
         let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(1) };
         let owner = Identity { peer, life: Life::FIRST };
         store.apply(Index::new(3), Command::OpenSession { owner });
-        let command = RemoteCommand::Run { operation: RemoteOperation::Clear, events: false };
-        let name = Name::new("m").expect("short");
-        let command = CollectionCommand::RemoteMap(command);
-        let operation = Operation::Collection { name, command };
-        let (session, sequence) = (SessionId::new(Index::new(3)), Sequence::new(1));
-        let command = Command::Execute { session, sequence, answered_below: sequence, operation };
-        store.apply(Index::new(4), command);
+        for (number, map) in (1..).zip(maps) {
+            let command = RemoteCommand::Run { operation: RemoteOperation::Clear, events: false };
+            let name = Name::new(map).expect("short");
+            let command = CollectionCommand::RemoteMap(command);
+            let operation = Operation::Collection { name, command };
+            let (session, sequence) = (SessionId::new(Index::new(3)), Sequence::new(number));
+            let answered_below = Sequence::new(1);
+            let command = Command::Execute { session, sequence, answered_below, operation };
+            store.apply(Index::new(3 + number), command);
+        }
         store
     }
 
@@ -332,9 +408,11 @@ mod tests {
     }
 
     impl Driver {
-        fn new() -> Self {
-            let (execution, raft) = (Execution::new(&config()), leader());
-            Self { execution, raft, store: queued(), calls: Calls::default() }
+        fn new(maps: &[&str], configure: impl FnOnce(&mut Config)) -> Self {
+            let mut config = config();
+            configure(&mut config);
+            let (execution, raft) = (Execution::new(&config), leader());
+            Self { execution, raft, store: queued(maps), calls: Calls::default() }
         }
 
         fn advance(&mut self, now: u64, may: bool) -> Vec<Output> {
@@ -347,6 +425,27 @@ mod tests {
             self.execution.on_result(call, result, (&self.raft, &self.store), now);
             self.execution.take_outputs()
         }
+
+        /// What ends the operation is applied.
+        fn end(&mut self, index: u64, map: &str, operation: u64, now: u64) {
+            let (name, operation) = (Name::new(map).expect("short"), Index::new(operation));
+            let outcome = RemoteOutcome::Done(RemoteAnswer::Count(1));
+            self.store.apply(Index::new(index), Command::EndRemote { name, operation, outcome });
+            self.execution.on_ended(operation, &self.store, now);
+        }
+
+        fn has_work_left(&self, now: u64) -> bool {
+            self.execution.has_work_left(&self.store, now)
+        }
+    }
+
+    /// The maps that are called for.
+    fn called(outputs: &[Output]) -> Vec<&str> {
+        let maps = outputs.iter().map(|output| {
+            let Output::Remote(call) = output else { panic!("{output:?}") };
+            call.map()
+        });
+        maps.collect()
     }
 
     fn only(outputs: &[Output]) -> &RemoteCall {
@@ -358,7 +457,7 @@ mod tests {
 
     #[test]
     fn a_node_that_has_halted_makes_no_calls_and_forgets_those_it_made() {
-        let mut driver = Driver::new();
+        let mut driver = Driver::new(&["m"], |_| {});
         assert_eq!(driver.advance(0, false), []);
         let first = only(&driver.advance(1, true)).id;
         assert_eq!((driver.advance(2, true), driver.execution.len()), (vec![], 1));
@@ -371,7 +470,7 @@ mod tests {
 
     #[test]
     fn an_outcome_is_proposed_once() {
-        let mut driver = Driver::new();
+        let mut driver = Driver::new(&["m"], |_| {});
         let call = only(&driver.advance(0, true)).id;
         let last = driver.raft.last().index;
         let failed = RemoteResult::Ended(RemoteOutcome::Failed(StoreError::new("full")));
@@ -386,14 +485,54 @@ mod tests {
 
     #[test]
     fn an_operation_that_has_ended_is_not_called_for_again() {
-        let mut driver = Driver::new();
+        let mut driver = Driver::new(&["m"], |_| {});
         let call = only(&driver.advance(0, true)).id;
         assert_eq!(driver.result(call, RemoteResult::Unanswered, 1), []);
         assert_eq!(driver.execution.next_alarm(), 4);
-        let (name, operation) = (Name::new("m").expect("short"), Index::new(4));
-        let outcome = RemoteOutcome::Done(RemoteAnswer::Count(1));
-        driver.store.apply(Index::new(5), Command::EndRemote { name, operation, outcome });
+        driver.end(5, "m", 4, 5);
         assert_eq!(driver.advance(9, true), []);
         assert_eq!(driver.execution.next_alarm(), u64::MAX);
+    }
+    #[test]
+    fn what_waits_is_called_for_in_the_order_of_the_log_as_far_as_there_is_room() {
+        let maps = ["d", "c", "b", "a"];
+        let mut driver = Driver::new(&maps, |config| config.max_remote_calls = 2);
+        let first = driver.advance(0, true);
+        assert_eq!(called(&first), ["d", "c"]);
+        assert_eq!((driver.execution.next_alarm(), driver.has_work_left(0)), (u64::MAX, false));
+        let [Output::Remote(of_d), Output::Remote(of_c)] = &first[..] else { unreachable!() };
+        // One that was called in vain goes behind those that wait.
+        driver.result(of_c.id, RemoteResult::Unanswered, 1);
+        assert!(driver.has_work_left(1));
+        assert_eq!(called(&driver.advance(1, true)), ["b"]);
+        driver.result(of_d.id, RemoteResult::Unanswered, 1);
+        assert_eq!(called(&driver.advance(4, true)), ["a"]);
+        assert_eq!((called(&driver.advance(9, true)).len(), driver.execution.len()), (0, 2));
+        driver.end(9, "b", 6, 9);
+        assert_eq!(called(&driver.advance(9, true)), ["d"], "it has waited longer than any other");
+    }
+
+    #[test]
+    fn a_step_looks_at_and_calls_for_no_more_than_its_budget_allows() {
+        let names: Vec<alloc::string::String> =
+            (0..40).map(|at| alloc::format!("{at:02}")).collect();
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        let mut driver = Driver::new(&names, |config| config.step_budget_bytes = 10 * LOOKING_COST);
+        let mut all = Vec::new();
+        for step in 1..=10 {
+            let outputs = driver.advance(0, true);
+            assert!(outputs.len() <= 10, "{outputs:?}");
+            all.extend(called(&outputs).into_iter().map(alloc::borrow::ToOwned::to_owned));
+            assert_eq!(driver.has_work_left(0), all.len() < 40, "step {step}");
+        }
+        assert_eq!(all, names);
+        // However small the budget: of each kind there is one.
+        let mut driver = Driver::new(&["m", "n"], |config| config.step_budget_bytes = 1);
+        let of_m = only(&driver.advance(0, true)).id;
+        let last = driver.raft.last().index;
+        let ended = RemoteResult::Ended(RemoteOutcome::Done(RemoteAnswer::Count(1)));
+        driver.result(of_m, ended, 0);
+        assert_eq!(called(&driver.advance(0, true)), ["n"]);
+        assert_eq!((driver.raft.last().index, driver.has_work_left(0)), (last.next(), false));
     }
 }

@@ -247,6 +247,7 @@ impl Node {
         if self.state.has_work_left(self.raft.committed())
             || self.raft.has_leftovers()
             || self.raft.has_draft()
+            || self.execution.has_work_left(self.state.store(), self.now)
         {
             return 0;
         }
@@ -269,6 +270,9 @@ impl Node {
     fn settle(&mut self, outputs: &mut Vec<Output>) {
         self.heed_notices();
         self.state.advance(&mut self.raft, &mut self.requests);
+        for operation in self.state.take_ended() {
+            self.execution.on_ended(operation, self.state.store(), self.now);
+        }
         let state = (self.state.store(), self.state.applied());
         let may = (self.now, !self.state.is_halted());
         self.execution.advance(&mut self.raft, state, &mut self.calls, may);

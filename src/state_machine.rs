@@ -38,6 +38,8 @@ pub(crate) struct StateMachine {
     comparing: Option<Comparison>,
     /// Whether something thrown away is still to be freed.
     littered: bool,
+    /// Operations on remote maps that came to their end.
+    ended: Vec<Index>,
     duplicates: u64,
 }
 
@@ -89,6 +91,7 @@ impl StateMachine {
             loading: None,
             comparing: None,
             littered: false,
+            ended: Vec::new(),
             duplicates: 0,
         }
     }
@@ -109,6 +112,11 @@ impl StateMachine {
     /// How many commands were applied a second time, without effect.
     pub(crate) fn duplicates(&self) -> u64 {
         self.duplicates
+    }
+
+    /// Operations on remote maps that have come to their end since this was last asked.
+    pub(crate) fn take_ended(&mut self) -> Vec<Index> {
+        core::mem::take(&mut self.ended)
     }
 
     /// Bytes of a snapshot that is being written.
@@ -284,6 +292,9 @@ impl StateMachine {
         for session in expired {
             emit(raft, Event::SessionExpired { session });
             requests.on_session_expired(session);
+        }
+        if let Some(Effect::Ended { operation, .. }) = &effect {
+            self.ended.push(*operation);
         }
         self.duplicates += u64::from(effect.as_ref().is_some_and(Effect::is_duplicate));
         if self.limits.verbose {

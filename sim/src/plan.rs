@@ -94,6 +94,7 @@ pub struct Knobs {
     pub session_lifetime_entries: u64,
     pub demote_after: Option<u64>,
     pub report_differences: bool,
+    pub max_remote_calls: u64,
 }
 
 /// What the clients do.
@@ -303,6 +304,7 @@ impl Knobs {
             session_lifetime_entries: defaults.sessions.lifetime_entries,
             demote_after: None,
             report_differences: true,
+            max_remote_calls: defaults.max_remote_calls,
         }
     }
 
@@ -340,15 +342,17 @@ impl Knobs {
             ),
             demote_after: None,
             report_differences: true,
+            max_remote_calls: defaults.max_remote_calls,
             election_timeout,
             heartbeat_interval: dice.between(1, (election_timeout / 3).max(1)),
             request_timeout: election_timeout * dice.between(2, 8),
         };
-        made.with_short_log(dice)
+        made.with_short_log_and_few_calls(dice)
     }
 
-    /// Mostly a log so short that snapshots are taken all the time, and keep nothing of it.
-    fn with_short_log(self, dice: &mut Dice) -> Self {
+    /// Mostly a log so short that snapshots are taken all the time, and keep nothing of it; and few calls
+    /// on outside stores at once.
+    fn with_short_log_and_few_calls(self, dice: &mut Dice) -> Self {
         Self {
             max_log_bytes: *dice.pick(&[2_000, 8_000, 64_000, self.max_log_bytes]),
             max_log_entries: *dice.pick(&[10, 10, 25, 100, 400, self.max_log_entries]),
@@ -356,6 +360,7 @@ impl Knobs {
             snapshot_part_bytes: *dice.pick(&[64, 64, 300, 2_000, self.snapshot_part_bytes]),
             demote_after: dice.chance(250_000).then(|| self.election_timeout * dice.between(3, 10)),
             report_differences: dice.chance(700_000),
+            max_remote_calls: *dice.pick(&[1, 2, self.max_remote_calls]),
             ..self
         }
     }
@@ -380,6 +385,7 @@ impl Knobs {
         config.demote_after = self.demote_after.map(Ticks::new);
         config.report_differences = self.report_differences;
         config.max_remote_retry = Ticks::new(2 * self.election_timeout);
+        config.max_remote_calls = self.max_remote_calls;
         config.sessions.max_sessions = self.max_sessions;
         config.sessions.window = self.session_window;
         config.sessions.max_reply_bytes = self.max_reply_bytes;

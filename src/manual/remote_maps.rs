@@ -24,7 +24,8 @@
 //! the transaction was rolled back for a reason that will stay, a value that the store cannot hold for instance.
 //! The pause before a call is made again is [`Config::remote_retry`](crate::Config), doubled each time up to
 //! [`Config::max_remote_retry`](crate::Config). A call that is never answered for holds up the operations of its
-//! map; other maps go on, and nothing is lost.
+//! map, and takes up one of the [`Config::max_remote_calls`](crate::Config) that may be under way at once; other
+//! maps go on, and nothing is lost.
 //!
 //! # The fence row
 //!
@@ -266,9 +267,10 @@
 //!
 //! When the row is another group's, or an earlier operation than the previous one was the last, every operation is
 //! refused, with an [`Event::RemoteRefused`](crate::Event), and made again: the group was founded anew, the map was
-//! dropped and named again, or the store was restored from a copy or emptied. [`adopt`](crate::RemoteMap::adopt) is a committed decision to take the entries
-//! as they are; it lets through itself and what was queued before it. It is for a person to decide: if two groups
-//! that both live adopt the same entries in turn, the operations of both take effect.
+//! dropped and named again, or the store was restored from a copy or emptied.
+//! [`adopt`](crate::RemoteMap::adopt) is a committed decision to take the entries as they are; it lets through itself
+//! and what was queued before it. It is for a person to decide: if two groups that both live adopt the same entries
+//! in turn, the operations of both take effect.
 //!
 //! # Atomicity and bounds
 //!

@@ -284,9 +284,9 @@ impl Store {
         emitter::subscribers(emitter, &self.members, event)
     }
 
-    /// The remote maps with operations that their outside store is still to execute, each once.
-    pub(crate) fn remote_maps_at_work(&self) -> impl Iterator<Item = &Name> {
-        self.queued.maps()
+    /// The first operation after that one which an outside store is still to execute, of whichever map.
+    pub(crate) fn next_queued(&self, after: Index) -> Option<(Index, &Name)> {
+        self.queued.next(after)
     }
 
     /// The first operation in the queue of a remote map.

@@ -47,8 +47,6 @@ pub(crate) struct Queued {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Operations {
     maps: BTreeMap<Index, Name>,
-    /// How many each map has, if it has any.
-    counts: BTreeMap<Name, u64>,
 }
 
 /// An operation that has come to its end.
@@ -62,21 +60,11 @@ pub(super) struct Ended {
 impl Operations {
     /// Notes an operation; false if there is one of that index.
     pub(super) fn insert(&mut self, operation: Index, map: Name) -> bool {
-        if self.maps.insert(operation, map.clone()).is_some() {
-            return false;
-        }
-        *self.counts.entry(map).or_default() += 1;
-        true
+        self.maps.insert(operation, map).is_none()
     }
 
     pub(super) fn remove(&mut self, operation: Index) {
-        let Some(map) = self.maps.remove(&operation) else { return };
-        if let Some(count) = self.counts.get_mut(&map) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&map);
-            }
-        }
+        self.maps.remove(&operation);
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -88,14 +76,14 @@ impl Operations {
         self.maps.get(&operation)
     }
 
-    /// The maps whose queues are not empty, each once.
-    pub(super) fn maps(&self) -> impl Iterator<Item = &Name> {
-        self.counts.keys()
+    /// The first operation after that one, and its map.
+    pub(super) fn next(&self, after: Index) -> Option<(Index, &Name)> {
+        let mut later = self.maps.range(after.next()..);
+        later.next().map(|(operation, map)| (*operation, map))
     }
 
     pub(super) fn discard(self, waste: &mut Waste) {
         waste.add(self.maps);
-        waste.add(self.counts);
     }
 }
 
@@ -314,7 +302,7 @@ mod tests {
         assert!(is_queued(&set(&mut store, 2, 1)));
         let ended = end(&mut store, 3, 2, RemoteOutcome::Done(RemoteAnswer::TooLarge { bytes: 9 }));
         assert!(matches!(ended.effect, Some(Effect::Ended { .. })));
-        assert_eq!((ended.changes.len(), store.remote_maps_at_work().count()), (0, 0));
+        assert_eq!((ended.changes.len(), store.next_queued(Index::ZERO)), (0, None));
     }
 
     #[test]
@@ -327,8 +315,9 @@ mod tests {
         let expired = clear(&mut store, 91, 1);
         let Effect::Executed { outcome, .. } = expired else { panic!("{expired:?}") };
         assert_eq!(outcome, Outcome::Unknown(Unknown::SessionExpired));
-        let maps: Vec<&Name> = store.remote_maps_at_work().collect();
-        assert_eq!(maps, [&name()]);
+        assert_eq!(store.next_queued(Index::ZERO), Some((Index::new(2), &name())));
+        assert_eq!(store.next_queued(Index::new(2)), Some((Index::new(3), &name())));
+        assert_eq!(store.next_queued(Index::new(3)), None);
         assert!(matches!(end(&mut store, 92, 2, DONE).effect, Some(Effect::Ended { .. })));
         let (index, first) = store.first_queued(&name()).expect("the adoption");
         assert_eq!((index, first.operation), (Index::new(3), RemoteOperation::Adopt));

@@ -73,7 +73,8 @@ fn oversubscribed(config: &Config, load: &Load) -> Option<Objection> {
 
 /// One for each request that reads an outside store, and one for each map with operations.
 fn most_calls(config: &Config, load: &Load) -> u64 {
-    config.max_pending_requests.saturating_add(load.queued_operations)
+    let operations = load.queued_operations.min(config.max_remote_calls);
+    config.max_pending_requests.saturating_add(operations)
 }
 
 /// What a log may have grown to when a node takes in nothing more: three times what brings about a
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn each_queue_above_its_cap_is_reported() {
-        let changes: [Change; 10] = [
+        let changes: [Change; 11] = [
             ("pending requests: 9 of 8", |seen| {
                 seen.own().config.max_pending_requests = 8;
                 seen.after.load.pending_requests = 9;
@@ -213,6 +214,12 @@ mod tests {
                 seen.own().config.max_pending_requests = 8;
                 seen.after.load.queued_operations = 3;
                 seen.after.load.remote_calls = 12;
+            }),
+            ("calls under way: 3 of 2", |seen| {
+                seen.own().config.max_pending_requests = 1;
+                seen.own().config.max_remote_calls = 1;
+                seen.after.load.queued_operations = 3;
+                seen.after.load.remote_calls = 3;
             }),
             ("events offered: 127 of 126", |seen| {
                 seen.own().config.max_pending_requests = 2;

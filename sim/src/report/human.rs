@@ -135,7 +135,7 @@ fn describe_plan(text: &mut String, plan: &Plan) {
         text,
         "limits",
         format_args!(
-            "message {} B, in flight {} B and {}, entry {} B, uncommitted {} B, pending {} and {} B, reads {}, step {} B, log {} B and {} and {} B behind",
+            "message {} B, in flight {} B and {}, entry {} B, uncommitted {} B, pending {} and {} B, reads {}, calls {}, step {} B, log {} B and {} and {} B behind",
             knobs.max_message_bytes,
             knobs.max_inflight_bytes,
             knobs.max_inflight_messages,
@@ -144,6 +144,7 @@ fn describe_plan(text: &mut String, plan: &Plan) {
             knobs.max_pending_requests,
             knobs.max_pending_bytes,
             knobs.max_pending_reads,
+            knobs.max_remote_calls,
             knobs.step_budget_bytes,
             knobs.max_log_bytes,
             knobs.max_log_entries,
