@@ -146,18 +146,26 @@ impl Raft {
         self.send_in_group(member, Message::Join { joiner, voter, metadata, speaks });
     }
 
-    /// Asks to belong to the group again, from which this node was removed.
-    pub(crate) fn rejoin(&mut self, voter: bool) {
-        if self.is_silent() || self.meeting.is_some() || self.hard.group.is_none() {
-            return;
+    /// Asks to belong to the group again, from which this node was removed, and goes on asking. Whether it
+    /// does.
+    pub(crate) fn rejoin(&mut self, voter: bool) -> bool {
+        if self.is_silent() || self.hard.group.is_none() {
+            return false;
         }
-        self.ask_contacts(voter);
-        self.ask_around();
+        if self.meeting.is_none() {
+            self.ask_contacts(voter);
+            self.ask_around();
+        }
+        true
     }
 
-    /// This node does not wish to belong to the group any more.
-    pub(crate) fn stop_joining(&mut self) {
-        self.meeting = None;
+    /// Asks no more to belong to the group again. Whether it did.
+    pub(crate) fn stop_joining(&mut self) -> bool {
+        let asks = self.hard.group.is_some() && !self.is_member() && self.meeting.is_some();
+        if asks {
+            self.meeting = None;
+        }
+        asks
     }
 
     /// A node that starts again, perhaps at another address, tells the group if that knows something

@@ -23,11 +23,11 @@ impl Requests {
             // Whether it still is a member, the leader knows, who changes nothing here.
             Upkeep::Join { .. } if raft.is_member() => Task::Change(Vec::new()),
             Upkeep::Join { voter } => {
-                raft.rejoin(*voter);
+                *doubtful |= raft.rejoin(*voter); // It may be let in when this request is over.
                 return self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
             }
             Upkeep::Leave => {
-                raft.stop_joining();
+                *doubtful |= raft.stop_joining();
                 if let Some(index) = raft.removed_by() {
                     return self.done(ask, index);
                 }
