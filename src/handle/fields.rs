@@ -3,6 +3,7 @@
 //! serde is asked for the struct's fields and nothing else: whatever is not a struct with named fields
 //! has no instance.
 
+use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -26,10 +27,12 @@ pub(super) fn take_apart<T: Serialize + ?Sized>(
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstanceError {
-    /// These fields have no value, and the struct cannot be without.
+    /// A field has no value, and the struct cannot be without.
     Missing {
-        /// Their names.
-        fields: Vec<String>,
+        /// Its name. Of several such the first, in the order of the struct.
+        field: String,
+        /// All fields that have no value, this one among them, and others that the struct may be without.
+        unset: Vec<String>,
     },
     /// The value of a field does not decode.
     Value {
@@ -37,6 +40,11 @@ pub enum InstanceError {
         field: String,
         /// Why.
         because: ValueError,
+    },
+    /// The values decode, and the struct does not take them, by what its own `Deserialize` says.
+    Refused {
+        /// In its words.
+        because: String,
     },
     /// The type is not a struct with named fields.
     NotAStruct,
@@ -51,11 +59,13 @@ pub(super) fn put_together<T: DeserializeOwned>(
         names.iter().filter_map(|name| Some((*name, value(name)?))).collect();
     T::deserialize(Giver { fields: &fields }).map_err(|problem| match problem {
         Problem::Instance(error) => error,
-        Problem::Other => {
-            let is_missing = |name: &&&str| !fields.iter().any(|(held, _)| held == *name);
-            let missing = names.iter().filter(is_missing).map(ToString::to_string);
-            InstanceError::Missing { fields: missing.collect() }
+        Problem::NotAStruct => InstanceError::NotAStruct,
+        Problem::Missing(field) => {
+            let is_unset = |name: &&&str| !fields.iter().any(|(held, _)| held == *name);
+            let unset = names.iter().filter(is_unset).map(ToString::to_string);
+            InstanceError::Missing { field: field.to_owned(), unset: unset.collect() }
         }
+        Problem::Said(because) => InstanceError::Refused { because },
     })
 }
 
@@ -70,14 +80,18 @@ pub(super) fn names_of<T: DeserializeOwned>() -> Result<&'static [&'static str],
 #[derive(Debug)]
 enum Problem {
     Instance(InstanceError),
-    Other,
+    NotAStruct,
+    Missing(&'static str),
+    Said(String),
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Instance(error) => error.fmt(f),
-            Self::Other => InstanceError::NotAStruct.fmt(f),
+            Self::NotAStruct => InstanceError::NotAStruct.fmt(f),
+            Self::Missing(field) => write!(f, "no value for {field}"),
+            Self::Said(because) => f.write_str(because),
         }
     }
 }
@@ -85,14 +99,18 @@ impl fmt::Display for Problem {
 impl core::error::Error for Problem {}
 
 impl serde::ser::Error for Problem {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Other
+    fn custom<T: fmt::Display>(said: T) -> Self {
+        Self::Said(said.to_string())
     }
 }
 
 impl serde::de::Error for Problem {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Other
+    fn custom<T: fmt::Display>(said: T) -> Self {
+        Self::Said(said.to_string())
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
     }
 }
 
@@ -110,7 +128,7 @@ impl SerializeStruct for Taker {
         name: &'static str,
         value: &T,
     ) -> Result<(), Problem> {
-        let value = postcard::to_allocvec(value).map_err(|_| Problem::Other)?;
+        let value = postcard::to_allocvec(value).map_err(|_| Problem::NotAStruct)?;
         self.fields.push((name.as_bytes().into(), value.into()));
         Ok(())
     }
@@ -124,7 +142,7 @@ impl SerializeStruct for Taker {
 macro_rules! no_struct {
     ($($method:ident($($argument:ty),*) -> $result:ty;)*) => {
         $(fn $method(self, $(_: $argument),*) -> Result<$result, Problem> {
-            Err(Problem::Other)
+            Err(Problem::NotAStruct)
         })*
     };
 }
@@ -182,7 +200,7 @@ impl Serializer for Taker {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<Self::Ok, Problem> {
-        Err(Problem::Other)
+        Err(Problem::NotAStruct)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -192,7 +210,7 @@ impl Serializer for Taker {
         _: &'static str,
         _: &T,
     ) -> Result<Self::Ok, Problem> {
-        Err(Problem::Other)
+        Err(Problem::NotAStruct)
     }
 }
 
@@ -222,7 +240,7 @@ impl<'de> Deserializer<'de> for Giver<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
-        Err(Problem::Other)
+        Err(Problem::NotAStruct)
     }
 
     serde::forward_to_deserialize_any! {
@@ -281,7 +299,7 @@ impl<'de> Deserializer<'de> for Namer<'_> {
         _: V,
     ) -> Result<V::Value, Problem> {
         *self.found = Some(fields);
-        Err(Problem::Other)
+        Err(Problem::NotAStruct)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -293,7 +311,7 @@ impl<'de> Deserializer<'de> for Namer<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
-        Err(Problem::Other)
+        Err(Problem::NotAStruct)
     }
 
     serde::forward_to_deserialize_any! {
@@ -305,8 +323,11 @@ impl<'de> Deserializer<'de> for Namer<'_> {
 impl fmt::Display for InstanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { fields } => write!(f, "no value for {}", fields.join(", ")),
+            Self::Missing { field, .. } => write!(f, "no value for {field}"),
             Self::Value { field, because } => write!(f, "of field {field}: {because}"),
+            Self::Refused { because } => {
+                write!(f, "the struct does not take the values: {because}")
+            }
             Self::NotAStruct => f.write_str("the type is not a struct with named fields"),
         }
     }
@@ -365,13 +386,49 @@ mod tests {
         held.remove(b"name".as_slice());
         held.remove(b"age".as_slice());
         let missing: Result<Profile, _> = put(&held);
-        let names = vec!["name".into(), "age".into(), "tags".into()];
-        assert_eq!(missing, Err(InstanceError::Missing { fields: names }));
+        let unset = vec!["name".into(), "age".into(), "tags".into()];
+        assert_eq!(missing, Err(InstanceError::Missing { field: "name".into(), unset }));
+        held.insert(b"name".as_slice().into(), b"\0".as_slice().into());
+        let unset = vec!["age".into(), "tags".into()];
+        assert_eq!(
+            put::<Wrapped>(&held),
+            Err(InstanceError::Missing { field: "age".into(), unset })
+        );
         let mut held = fields(&profile(vec![]));
         held.insert(b"age".as_slice().into(), b"\x01\x02".as_slice().into());
         let because = ValueError::LeftOver { bytes: 1 };
         let field = String::from("age");
         assert_eq!(put::<Profile>(&held), Err(InstanceError::Value { field, because }));
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(try_from = "Range")]
+    struct Ascending(Range);
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Range {
+        #[serde(alias = "from")]
+        start: u8,
+        end: u8,
+    }
+
+    impl TryFrom<Range> for Ascending {
+        type Error = &'static str;
+
+        fn try_from(range: Range) -> Result<Self, Self::Error> {
+            if range.start <= range.end { Ok(Self(range)) } else { Err("it descends") }
+        }
+    }
+
+    #[test]
+    fn what_a_struct_does_not_take_is_told_in_its_words() {
+        let refused = |because: &str| InstanceError::Refused { because: because.into() };
+        let mut held = fields(&Range { start: 3, end: 2 });
+        assert_eq!(put::<Ascending>(&held), Err(refused("it descends")));
+        held.insert(b"start".as_slice().into(), b"\x01".as_slice().into());
+        assert_eq!(put(&held), Ok(Ascending(Range { start: 1, end: 2 })));
+        held.insert(b"from".as_slice().into(), b"\x01".as_slice().into());
+        assert_eq!(put::<Range>(&held), Err(refused("duplicate field `start`")));
     }
 
     #[test]

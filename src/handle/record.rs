@@ -276,7 +276,7 @@ impl<T> Record<T> {
     }
 
     /// Reads all fields that `T` names, at one moment, linearizably. [`Fields::instance`] makes a `T` of
-    /// the result, or tells which fields are missing. O(m log n).
+    /// the result, or tells what is missing. O(m log n).
     ///
     /// # Errors
     /// If `T` is not a struct with named fields.
@@ -519,8 +519,8 @@ mod tests {
     fn the_view_tells_what_is_missing() {
         let group = &mut Group::new();
         let missing = |names: &[&str]| {
-            let fields = names.iter().map(|name| text(name)).collect();
-            Err(ViewError::Instance(InstanceError::Missing { fields }))
+            let unset = names.iter().map(|name| text(name)).collect();
+            Err(ViewError::Instance(InstanceError::Missing { field: text(names[0]), unset }))
         };
         assert_eq!(view(group).instance(), missing(&["name", "age"]));
         assert_eq!(view(group).get(&AGE), Ok(None));

@@ -130,7 +130,7 @@
 //! | `payloadsCodec` | the second type of a [`Field`](crate::Field) | one codec for each field, as theirs |
 //! | `initialObject` | [`create`](crate::Record::create), [`insert_instance`](crate::Record::insert_instance) | `create` counts only if it creates the record; theirs adds what is missing at every start, which `insert_instance` does when it is asked to |
 //! | `get(key)` | [`RecordView::get`](crate::RecordView::get), [`read`](crate::Record::read) | |
-//! | the whole object | [`RecordView::instance`](crate::RecordView::instance), [`read_instance`](crate::Record::read_instance) | or which fields are missing |
+//! | the whole object | [`RecordView::instance`](crate::RecordView::instance), [`read_instance`](crate::Record::read_instance) | or what is missing |
 //! | iteration | [`RecordView::iter`](crate::RecordView::iter) | names and bytes |
 //! | `set(key, value)` | [`set`](crate::Record::set) | the previous value |
 //! | `insert(key, value)` | [`insert`](crate::Record::insert) | the value in the way, or none |

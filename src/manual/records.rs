@@ -111,7 +111,7 @@
 //! # Reading
 //!
 //! The [`RecordView`](crate::RecordView) of [`Node::record`](crate::Node::record) has `get` of a field,
-//! `instance` of the whole (or [which fields are missing](crate::InstanceError)), `len`, `is_empty`, `iter` over
+//! `instance` of the whole (or [what is missing](crate::InstanceError)), `len`, `is_empty`, `iter` over
 //! names and bytes, and `export`. [`read`](crate::Record::read) and
 //! [`read_instance`](crate::Record::read_instance), which sees all fields at one moment, are linearizable.
 //!
