@@ -11,7 +11,7 @@ use crate::handle::{
     RemoteMap, RemoteMapView,
 };
 use crate::io::{Input, Output};
-use crate::raft::Raft;
+use crate::raft::{Notice, Raft};
 use crate::remote_call::{Calls, RemoteResult};
 use crate::requests::Requests;
 use crate::state_machine::StateMachine;
@@ -76,7 +76,10 @@ impl Node {
     /// has the state of the old one as far as this node's disk holds it.
     ///
     /// **This is not safe.** What others had and this disk has not is lost, committed or not, and was
-    /// acknowledged all the same; what was in this disk's log and never committed becomes so. Use it
+    /// acknowledged all the same; what was in this disk's log and never committed becomes so. An operation on
+    /// a remote map whose outcome this disk lacks takes effect once more when the new group
+    /// [adopts](crate::RemoteMap::adopt) the entries: nobody can tell whether it is the one that the old
+    /// group had there. Use it
     /// only when a majority of the disks is gone, on one of the disks that are left, the one whose
     /// [`Stored::last`] has the highest term and then index; everything else that is left of the old
     /// group must be wiped. `members` is this node and, if wished, new incarnations that are waiting to
@@ -259,7 +262,8 @@ impl Node {
     }
 
     fn on_remote_result(&mut self, call: RemoteCallId, result: RemoteResult) {
-        let result = self.requests.on_remote_result(call, result, self.now);
+        let known = (self.raft.group(), self.now);
+        let result = self.requests.on_remote_result(call, result, known);
         if let Some(result) = result {
             let known = (&self.raft, self.state.store());
             self.execution.on_result(call, result, known, self.now);
@@ -289,6 +293,9 @@ impl Node {
 
     fn heed_notices(&mut self) {
         for notice in self.raft.take_notices() {
+            if matches!(notice, Notice::MembersChanged) {
+                self.inboxes.on_members_changed(self.raft.configuration());
+            }
             self.requests.on_notice(notice, &self.raft, self.now);
         }
         for parcel in self.raft.take_parcels() {

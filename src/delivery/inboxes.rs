@@ -84,6 +84,16 @@ impl Inboxes {
         self.boxes.values().map(|inbox| inbox.early_bytes).sum()
     }
 
+    /// Another configuration is in force: nobody waits for the turn of what came early from those who have
+    /// gone.
+    pub(crate) fn on_members_changed(&mut self, members: &Configuration) {
+        let gone = self.boxes.iter_mut().filter(|(peer, _)| !members.contains(**peer));
+        for (_, inbox) in gone {
+            inbox.early.clear();
+            inbox.early_bytes = 0;
+        }
+    }
+
     /// A member sent this.
     pub(crate) fn receive(
         &mut self,
@@ -437,6 +447,19 @@ mod tests {
         assert_eq!(publish(&mut inboxes, identity(2, 1), (0, 0), 9), "");
         assert_eq!(publish(&mut inboxes, identity(2, 1), (1, 1), 10), "1");
         assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 10), "0");
+    }
+
+    #[test]
+    fn what_came_early_from_one_who_has_gone_is_let_go() {
+        let mut inboxes = Inboxes::new(&config());
+        for id in [2, 3] {
+            assert_eq!(publish(&mut inboxes, identity(id, 1), (1, 0), 9), "");
+        }
+        assert_eq!((inboxes.early_events(), inboxes.early_bytes()), (2, 2));
+        inboxes.on_members_changed(&members(&[1, 3]));
+        assert_eq!((inboxes.early_events(), inboxes.early_bytes()), (1, 1));
+        assert_eq!(publish(&mut inboxes, identity(3, 1), (0, 0), 9), "0 1");
+        assert_eq!((inboxes.early_events(), inboxes.early_bytes()), (0, 0));
     }
 
     #[derive(Clone, Debug)]

@@ -76,8 +76,8 @@ pub struct Emitter<E, M = (), C = Postcard> {
 pub struct Delivered {
     /// Those whose application was handed it.
     pub received: Vec<NodeId>,
-    /// Those that did not answer in time: they may or may not have received it, and will not any more
-    /// unless it is on its way.
+    /// Those that did not answer in time: they may or may not have received it. They may yet receive it if it
+    /// is on its way, or has arrived before its turn and waits for an earlier one.
     pub unanswered: Vec<NodeId>,
 }
 
@@ -266,7 +266,7 @@ impl<E, M, C: Codec<E>> Emitter<E, M, C> {
     ///
     /// Each life of a receiver is handed it at most once, after all that this node published to it
     /// before and that has not been given up; one that starts again meanwhile may be handed it again. An
-    /// event is given up when its time is up: it is then passed over, and those after it go on. The node
+    /// event is given up when its time is up: those after it then wait for it no longer. The node
     /// itself, if it subscribed, receives it at once. Where nobody subscribed the call is done at once,
     /// with two empty lists; there is no such thing as a failure to deliver.
     ///

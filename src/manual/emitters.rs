@@ -110,7 +110,7 @@
 //! There is no order among publishers, nor between the two kinds. A publisher sends to those who are
 //! subscribed by what it has applied itself: [`sync`](crate::sync) first where a subscription just made matters.
 //! One that has just started sends nothing until it has come as far as the group had. Who did not answer in time
-//! may have received the event; it is passed over, and later ones go on. A receiver that starts again meanwhile
+//! may have received the event, or may receive it yet; later ones do not wait for it any longer. A receiver that starts again meanwhile
 //! may be handed an event again in its new life.
 //!
 //! Events reach the application as [`Event::Emitted`](crate::Event), and
