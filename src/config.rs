@@ -52,8 +52,9 @@ pub struct Config {
     pub max_pending_bytes: u64,
     /// The most linearizable reads a leader holds for all nodes together. Default 4096.
     pub max_pending_reads: u64,
-    /// About how many bytes of log entries one step applies, or of a snapshot takes or loads, or of calls on
-    /// outside stores makes; what is left goes on at the next input. Default 128 KiB.
+    /// About how many bytes of log entries one step applies, with 32 for each change they make, or of a
+    /// snapshot takes or loads, or of calls on outside stores makes; what is left goes on at the next input.
+    /// Only one command may be more: a node's subscriptions to an emitter end all together. Default 128 KiB.
     pub step_budget_bytes: u64,
     /// How many bytes of applied entries bring about a snapshot, which takes their place. Default
     /// 8 MiB.
@@ -95,8 +96,8 @@ pub struct Config {
     pub remote_retry: Ticks,
     /// The longest it waits between two such calls. Default 100.
     pub max_remote_retry: Ticks,
-    /// As a leader, the most operations that outside stores are called for at once, one of each remote
-    /// map. The others wait for their turn. Default 1,024.
+    /// The most calls for operations that this node has under way with outside stores, one for each remote
+    /// map. While so many are not answered for, the others wait for their turn. Default 1,024.
     pub max_remote_calls: u64,
     /// The most keys that one command of a bulk call has: beyond it the call is split into several
     /// commands, and is not atomic. 0, the default, sets no limit.

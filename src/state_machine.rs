@@ -244,13 +244,14 @@ impl StateMachine {
             && self.applied.index < raft.committed()
         {
             let entry = raft.entry_to_apply(self.applied.index.next());
-            *budget = budget.saturating_sub(entry.size());
-            self.apply(&entry, raft, requests);
+            let changes = self.apply(&entry, raft, requests);
+            *budget = budget.saturating_sub(entry.size() + CHANGE_COST * changes);
             self.begin_snapshot_if_due();
         }
     }
 
-    fn apply(&mut self, entry: &Entry, raft: &mut Raft, requests: &mut Requests) {
+    /// How many changes came of it.
+    fn apply(&mut self, entry: &Entry, raft: &mut Raft, requests: &mut Requests) -> u64 {
         let index = entry.id().index;
         let members =
             |configuration: &Configuration| configuration.members().map(|it| it.0).collect();
@@ -269,7 +270,8 @@ impl StateMachine {
                 Ok(command) => self.store.apply(index, command),
                 Err(CommandError::TooNew(version)) => {
                     self.halted = true;
-                    return emit(raft, Event::CommandTooNew { index, version });
+                    emit(raft, Event::CommandTooNew { index, version });
+                    return 0;
                 }
                 Err(CommandError::Unreadable) => {
                     emit(raft, Event::CommandUnreadable { index });
@@ -278,6 +280,7 @@ impl StateMachine {
             },
         };
         let Applied { effect, changes, message, expired } = applied;
+        let count = changes.len() as u64;
         self.applied = entry.id();
         self.uncovered = (self.uncovered.0 + 1, self.uncovered.1 + entry.size());
         raft.on_applied(index);
@@ -304,6 +307,7 @@ impl StateMachine {
         }
         requests.on_applied(entry.id(), effect.as_ref());
         requests.serve_reads(index, &self.store);
+        count
     }
 
     /// An entry without a command for the store.
@@ -354,6 +358,8 @@ fn emit(raft: &mut Raft, event: Event) {
 
 /// How many times as long loading takes as applying or writing as much.
 const LOADING_COST: u64 = 4;
+/// What a change costs of it besides the bytes of the entry that makes it.
+const CHANGE_COST: u64 = 32;
 /// How many collections and entries one step compares.
 const COMPARED: u64 = 1024;
 /// How many elements of what was thrown away one step frees.

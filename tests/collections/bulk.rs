@@ -1,8 +1,9 @@
 //! Calls on many keys or values at once.
 
 use hamok::{
-    Collection, CollectionKind, Failure, Field, Map, MapEvent, NotExecuted, Outcome, Queue, Record,
-    Redeemed, Refusal, Sequence, Ticks, Unknown, open_session, stop,
+    Birth, Call, Collection, CollectionKind, Config, Event, Failure, Field, Incarnation, Input,
+    Map, MapEvent, Node, NodeId, NotExecuted, Outcome, Output, Queue, Record, Redeemed, Refusal,
+    RequestId, Sequence, Ticks, Unknown, WriteId, open_session, stop,
 };
 use serde::{Deserialize, Serialize};
 
@@ -241,4 +242,63 @@ fn a_key_that_is_named_twice_is_changed_and_reported_twice() {
     let record: Record<Nothing> = Record::new("record");
     let field: Field<u8> = Field::new("field");
     assert_eq!(group.run(1, record.set(&field, &1).unwrap()), Ok(None));
+}
+
+/// A node that is alone, and the writes that it has not been told to be durable.
+struct Alone {
+    node: Node,
+    writes: Vec<WriteId>,
+}
+
+impl Alone {
+    /// How many changes the step tells of.
+    fn step(&mut self, input: Input) -> usize {
+        let outputs = self.node.step(input);
+        let writes = outputs.iter().filter_map(|output| {
+            if let Output::Persist(write) = output { Some(write.id()) } else { None }
+        });
+        self.writes.extend(writes);
+        let is_change = |output: &&Output| matches!(output, Output::Event(Event::Changed(_)));
+        outputs.iter().filter(is_change).count()
+    }
+
+    /// All that follows once all writes are durable: the changes of each step.
+    fn confirm(&mut self) -> Vec<usize> {
+        let mut changes = Vec::new();
+        while let Some(last) = self.writes.pop() {
+            self.writes.clear();
+            changes.push(self.step(Input::Persisted(last)));
+            while self.node.idle_ticks() == Ticks::ZERO {
+                changes.push(self.step(Input::Tick(Ticks::ZERO)));
+            }
+        }
+        changes
+    }
+
+    fn ask<R>(&mut self, number: u64, call: Call<R>) {
+        self.step(Input::Request(RequestId::new(number), call.into_parts().0));
+    }
+}
+
+#[test]
+fn a_step_makes_a_bounded_number_of_changes_whatever_the_commands() {
+    let config = Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found);
+    let mut alone = Alone { node: Node::new(config).unwrap(), writes: Vec::new() };
+    while !alone.node.status().ready {
+        alone.step(Input::Tick(Ticks::new(1)));
+        alone.confirm();
+    }
+    for number in 0..20 {
+        alone.ask(number, JOBS.push_all(0..1_024).unwrap());
+        alone.confirm();
+    }
+    for number in 0..20 {
+        alone.ask(number, JOBS.pop_many(1_024));
+    }
+    let steps = alone.confirm();
+    assert_eq!(steps.iter().filter(|changes| **changes > 0).count(), 5, "{steps:?}");
+    // 128 KiB at 32 bytes a change, and the last command to begin within that. A queue that is empty
+    // says so.
+    assert!(steps.iter().all(|changes| *changes <= 4 * 1_024 + 1), "{steps:?}");
+    assert_eq!(steps.iter().sum::<usize>(), 20 * 1_024 + 1);
 }

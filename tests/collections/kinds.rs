@@ -46,6 +46,8 @@ fn a_name_in_use_as_another_kind_is_refused_on_every_node() {
         assert_eq!(group.run(id, as_queue.ready()), Err(refused.clone()));
         assert_eq!(group.run(id, as_queue.drop_collection()), Err(refused.clone()));
         assert_eq!(group.node(id).queue(&as_queue).peek(), Err(ViewError::WrongKind { is }));
+        let export = group.node(id).queue(&as_queue).export();
+        assert_eq!(export.err(), Some(ViewError::WrongKind { is }));
         assert_eq!(group.node(id).record(&as_record).instance(), Err(ViewError::WrongKind { is }));
     }
     assert_eq!(group.run(2, SCORES.read(&1).unwrap()), Ok(Some(7)), "nothing has changed");
