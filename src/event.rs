@@ -167,13 +167,13 @@ pub enum Event {
     },
     /// This node was [stopped](crate::stop).
     Stopped,
-    /// An outside store does not allow calls of this group, or of this leader. They are made again, with
-    /// ever longer pauses.
+    /// An outside store does not allow calls of this group, or of this leader, or has another group's
+    /// entries. They are made again, with ever longer pauses.
     RemoteRefused {
         /// The remote map.
         collection: String,
-        /// The operation.
-        operation: Index,
+        /// The operation; none if it is a linearizable read.
+        operation: Option<Index>,
         /// Why.
         because: FenceRefusal,
     },
@@ -358,7 +358,7 @@ impl fmt::Display for Event {
             Self::Closed { collection } => write!(f, "{collection:?} closed"),
             Self::Stopped => f.write_str("stopped"),
             Self::RemoteRefused { collection, operation, because } => {
-                write!(f, "operation {operation} on {collection:?} not allowed: {because}")
+                fmt_refused(f, collection, *operation, *because)
             }
             Self::RemoteResultIgnored { call } => write!(f, "result of {call} ignored"),
             Self::StorageFailed { write } => write!(f, "write {write} failed: out of service"),
@@ -406,6 +406,19 @@ fn fmt_sending(
 ) -> fmt::Result {
     write!(f, "sending snapshot {last} to {to}")?;
     if resumed_at > 0 { write!(f, " from piece {resumed_at} on") } else { Ok(()) }
+}
+
+fn fmt_refused(
+    f: &mut fmt::Formatter<'_>,
+    collection: &str,
+    operation: Option<Index>,
+    because: FenceRefusal,
+) -> fmt::Result {
+    match operation {
+        Some(operation) => write!(f, "operation {operation} on")?,
+        None => f.write_str("reading")?,
+    }
+    write!(f, " {collection:?} not allowed: {because}")
 }
 
 fn fmt_too_new(f: &mut fmt::Formatter<'_>, index: Index, version: u8) -> fmt::Result {

@@ -10,7 +10,7 @@
 //! Only a leader that has applied the entry which opened its term makes calls. By then it has applied
 //! every outcome that an earlier leader committed, so it begins where they ended, and repeats at most
 //! the one operation of each map whose outcome had not been committed; the outside store tells such a
-//! repetition by its [`Fence`]. A leader that is deposed forgets its calls. They may still take effect
+//! repetition by its [`Fence`]. A leader that is deposed waits for its calls no longer. They may still take effect
 //! until the next leader's first call reaches the store, and none after that.
 //!
 //! All of it goes on when the leader has closed the map or was stopped: the operations are the group's.
@@ -41,7 +41,9 @@ pub(crate) struct Execution {
     /// Which of them are to be called then, and which have ended and are to be proposed then.
     to_call: BTreeSet<(u64, Index)>,
     to_propose: BTreeSet<(u64, Index)>,
-    under_way: BTreeMap<RemoteCallId, Index>,
+    /// The calls that were made, in this term or before, and not answered for, and the operations which
+    /// still wait for them.
+    under_way: BTreeMap<RemoteCallId, Option<Index>>,
     outputs: Vec<Output>,
     repeated: u64,
     refused: u64,
@@ -142,7 +144,7 @@ impl Execution {
         let Some(attempt) = self.attempts.remove(&operation) else { return };
         match attempt.stage {
             Stage::ToCall { at, .. } => drop(self.to_call.remove(&(at, operation))),
-            Stage::Called(call) => drop(self.under_way.remove(&call)),
+            Stage::Called(call) => drop(self.under_way.get_mut(&call).map(Option::take)),
             Stage::Ended { at, .. } => drop(self.to_propose.remove(&(at, operation))),
             Stage::Proposed => {}
         }
@@ -159,7 +161,9 @@ impl Execution {
         (raft, store): (&Raft, &Store),
         now: u64,
     ) {
-        let Some(operation) = self.under_way.remove(&call) else { return self.ignore(call) };
+        let Some(operation) = self.under_way.remove(&call).flatten() else {
+            return self.ignore(call);
+        };
         let Some(attempt) = self.attempts.get_mut(&operation) else { return self.ignore(call) };
         match result {
             RemoteResult::Ended(outcome) if may_end(store, &attempt.map, operation, &outcome) => {
@@ -172,6 +176,7 @@ impl Execution {
             RemoteResult::Refused(because) => {
                 self.refused += 1;
                 let collection = attempt.map.as_str().to_owned();
+                let operation = Some(operation);
                 let event = Event::RemoteRefused { collection, operation, because };
                 self.outputs.push(Output::Event(event));
             }
@@ -202,7 +207,7 @@ impl Execution {
         core::mem::take(&mut self.outputs)
     }
 
-    /// How many calls are under way.
+    /// How many calls have not been answered for.
     pub(crate) fn len(&self) -> u64 {
         self.under_way.len() as u64
     }
@@ -222,7 +227,7 @@ impl Execution {
         self.attempts.clear();
         self.to_call.clear();
         self.to_propose.clear();
-        self.under_way.clear();
+        self.under_way.values_mut().for_each(|operation| *operation = None);
     }
 
     /// Looks at operations that were queued since, for those that are the first of their maps.
@@ -288,7 +293,7 @@ impl Execution {
         let call = calls.make(map.clone(), work);
         self.repeated += u64::from(matches!(attempt.stage, Stage::ToCall { again: true, .. }));
         attempt.stage = Stage::Called(call.id);
-        self.under_way.insert(call.id, operation);
+        self.under_way.insert(call.id, Some(operation));
         self.outputs.push(Output::Remote(call));
     }
 
@@ -439,6 +444,8 @@ mod tests {
         }
     }
 
+    const DONE: RemoteResult = RemoteResult::Ended(RemoteOutcome::Done(RemoteAnswer::Count(1)));
+
     /// The maps that are called for.
     fn called(outputs: &[Output]) -> Vec<&str> {
         let maps = outputs.iter().map(|output| {
@@ -461,10 +468,10 @@ mod tests {
         assert_eq!(driver.advance(0, false), []);
         let first = only(&driver.advance(1, true)).id;
         assert_eq!((driver.advance(2, true), driver.execution.len()), (vec![], 1));
-        assert_eq!((driver.advance(3, false), driver.execution.len()), (vec![], 0));
-        let ended = RemoteResult::Ended(RemoteOutcome::Done(RemoteAnswer::Count(1)));
+        assert_eq!((driver.advance(3, false), driver.execution.len()), (vec![], 1));
         let ignored = Output::Event(Event::RemoteResultIgnored { call: first });
-        assert_eq!(driver.result(first, ended, 4), [ignored]);
+        assert_eq!(driver.result(first, DONE, 4), [ignored.clone()]);
+        assert_eq!((driver.result(first, DONE, 4), driver.execution.len()), (vec![ignored], 0));
         assert_ne!(only(&driver.advance(5, true)).id, first);
     }
 
@@ -504,12 +511,24 @@ mod tests {
         // One that was called in vain goes behind those that wait.
         driver.result(of_c.id, RemoteResult::Unanswered, 1);
         assert!(driver.has_work_left(1));
-        assert_eq!(called(&driver.advance(1, true)), ["b"]);
+        let of_b = only(&driver.advance(1, true)).clone();
+        assert_eq!(of_b.map(), "b");
         driver.result(of_d.id, RemoteResult::Unanswered, 1);
         assert_eq!(called(&driver.advance(4, true)), ["a"]);
         assert_eq!((called(&driver.advance(9, true)).len(), driver.execution.len()), (0, 2));
-        driver.end(9, "b", 6, 9);
+        driver.result(of_b.id, DONE, 9);
         assert_eq!(called(&driver.advance(9, true)), ["d"], "it has waited longer than any other");
+    }
+
+    #[test]
+    fn what_was_called_for_in_an_earlier_term_takes_up_room_until_it_is_answered_for() {
+        let mut driver = Driver::new(&["m"], |config| config.max_remote_calls = 1);
+        let first = only(&driver.advance(0, true)).id;
+        assert_eq!(driver.advance(1, false), []);
+        assert_eq!((driver.advance(2, true), driver.execution.len()), (vec![], 1));
+        assert_eq!((driver.execution.next_alarm(), driver.has_work_left(2)), (u64::MAX, false));
+        driver.result(first, DONE, 3);
+        assert_eq!(called(&driver.advance(3, true)), ["m"]);
     }
 
     #[test]
@@ -530,8 +549,7 @@ mod tests {
         let mut driver = Driver::new(&["m", "n"], |config| config.step_budget_bytes = 1);
         let of_m = only(&driver.advance(0, true)).id;
         let last = driver.raft.last().index;
-        let ended = RemoteResult::Ended(RemoteOutcome::Done(RemoteAnswer::Count(1)));
-        driver.result(of_m, ended, 0);
+        driver.result(of_m, DONE, 0);
         assert_eq!(called(&driver.advance(0, true)), ["n"]);
         assert_eq!((driver.raft.last().index, driver.has_work_left(0)), (last.next(), false));
     }

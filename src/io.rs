@@ -315,7 +315,8 @@ pub enum NotExecuted {
         limit: u64,
     },
     /// The outside store did not answer this node's read in time, or did not execute in time what the read
-    /// has to wait for.
+    /// has to wait for, or has the entries of another group, which the read does not show
+    /// ([`Event::RemoteRefused`](crate::Event)).
     StoreSilent,
     /// The command is larger than one log entry may be.
     TooLarge {

@@ -15,8 +15,9 @@ use crate::types::{GroupId, Index, RemoteCallId, Term};
 
 /// A call to be made on an outside store. The embedder makes it, in its own time, and feeds
 /// [`Input::Remote`](crate::Input::Remote) with what came of it, exactly once; if it cannot tell what
-/// came of it, that is [`RemoteResult::Unanswered`]. A call that nobody answers for holds up the
-/// operations of that map; it can lose nothing.
+/// came of it, that is [`RemoteResult::Unanswered`]. That holds for calls, too, whose asker has gone or
+/// whose leader was deposed. A call that nobody answers for holds up the operations of that map and counts
+/// against what may be under way; it can lose nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoteCall {
     pub(crate) id: RemoteCallId,
@@ -42,7 +43,7 @@ pub enum RemoteWork {
         /// What is to be done.
         operation: RemoteOperation,
     },
-    /// To read, and to tell the `last` of the row as it is at that moment. The result is
+    /// To read, and to tell the group and the `last` of the row as it is at that moment. The result is
     /// [`RemoteResult::Read`].
     Read(RemoteQuery),
 }
@@ -56,10 +57,10 @@ pub enum RemoteResult {
     Ended(RemoteOutcome),
     /// What was read.
     Read {
-        /// The row's `last` at the moment of the read; [`Index::ZERO`] if there is no row. A linearizable
-        /// read is made again if that is behind what the group knows to have been executed: it went to a
-        /// copy of the store, or the store was restored from one.
-        last: Index,
+        /// The row's `group` and `last` at the moment of the read; none if there is no row. A linearizable
+        /// read is made again if the entries are another group's, or behind what the group knows to have
+        /// been executed: then it went to a copy of the store, or the store was restored from one.
+        row: Option<(GroupId, Index)>,
         /// What was read, or why it cannot be.
         outcome: RemoteOutcome,
     },
@@ -224,7 +225,10 @@ impl fmt::Display for RemoteResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(outcome) => write!(f, "ended: {outcome}"),
-            Self::Read { last, outcome } => write!(f, "read at {last}: {outcome}"),
+            Self::Read { row, outcome } => {
+                let last = row.map_or(Index::ZERO, |(_, last)| last);
+                write!(f, "read at {last}: {outcome}")
+            }
             Self::Refused(because) => write!(f, "refused: {because}"),
             Self::Unanswered => f.write_str("unanswered"),
         }

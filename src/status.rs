@@ -129,8 +129,9 @@ pub struct Load {
     /// Operations on remote maps that wait to be executed, by what is applied. Each map has at most
     /// [`RemoteQueueLimits::operations`](crate::RemoteQueueLimits).
     pub queued_operations: u64,
-    /// Calls on outside stores that have not been answered for: for operations at most
-    /// [`Config::max_remote_calls`](crate::Config), and one for each read pending.
+    /// Calls on outside stores that have not been answered for, those included that nobody waits for any
+    /// more: for operations at most [`Config::max_remote_calls`](crate::Config). While there are
+    /// [`Config::max_pending_requests`](crate::Config) for reads, further reads are refused as busy.
     pub remote_calls: u64,
     /// Answers of other nodes that are waited for by those who publish events here.
     pub offered_events: u64,

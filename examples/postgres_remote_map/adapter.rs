@@ -143,15 +143,17 @@ fn is_final(code: &str) -> bool {
     ["22", "23", "54"].iter().any(|class| code.starts_with(class))
 }
 
-/// Reads the row's `last` and what is asked for, both at one moment.
+/// Reads whose the entries are and how far they have come, and what is asked for, at one moment.
 fn read(client: &mut Client, map: &[u8], query: &RemoteQuery) -> Result<RemoteResult, Error> {
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
     let mut transaction = snapshot.read_only(true).start()?;
-    let last = "SELECT last FROM hamok_rows WHERE map = $1 AND last IS NOT NULL";
-    let last = transaction.query_opt(last, &[&map])?.map_or(0, |row| row.get::<_, i64>(0));
-    let last = Index::try_from(last.cast_unsigned()).unwrap_or(Index::MAX);
+    let row = "SELECT \"group\", last FROM hamok_rows WHERE map = $1 AND last IS NOT NULL";
+    let row = transaction.query_opt(row, &[&map])?.map(|row| {
+        let [group, last] = [0, 1].map(|at| row.get::<_, i64>(at).cast_unsigned());
+        (GroupId::new(group), Index::try_from(last).unwrap_or(Index::MAX))
+    });
     Ok(match (Entries { transaction: &mut transaction, map }).read(query)? {
-        Some(answer) => RemoteResult::Read { last, outcome: RemoteOutcome::Done(answer) },
+        Some(answer) => RemoteResult::Read { row, outcome: RemoteOutcome::Done(answer) },
         None => RemoteResult::Unanswered,
     })
 }

@@ -146,11 +146,11 @@ fn values(said: Value) -> RedisResult<Vec<Option<Bytes>>> {
     Ok(values.into_iter().map(|value| value.map(Bytes::from)).collect())
 }
 
-/// Reads the row's `last` and what is asked for, both at one moment.
+/// Reads whose the entries are and how far they have come, and what is asked for, at one moment.
 fn read(connection: &mut Connection, map: &str, query: &RemoteQuery) -> RedisResult<RemoteResult> {
     let entries = entries_of(map);
     let mut pipe: Pipeline = redis::pipe();
-    pipe.atomic().hget(row_of(map), "last");
+    pipe.atomic().hmget(row_of(map), &["group", "last"]);
     match query {
         RemoteQuery::Get(keys) => {
             for key in keys {
@@ -167,15 +167,16 @@ fn read(connection: &mut Connection, map: &str, query: &RemoteQuery) -> RedisRes
         _ => return Ok(RemoteResult::Unanswered), // Of a later version of the library.
     }
     let mut said: Vec<Value> = pipe.query(connection)?;
-    let last: Option<String> = from_redis_value(said.remove(0))?;
-    let last = last.and_then(|last| last.parse::<u64>().ok()).unwrap_or_default();
-    let last = Index::try_from(last).unwrap_or(Index::MAX);
+    let (group, last): (Option<u64>, Option<u64>) = from_redis_value(said.remove(0))?;
+    let row = group
+        .zip(last)
+        .map(|(group, last)| (GroupId::new(group), Index::try_from(last).unwrap_or(Index::MAX)));
     let answer = match query {
         RemoteQuery::Get(_) => RemoteAnswer::Values(values(Value::Array(said))?),
         RemoteQuery::Len => RemoteAnswer::Count(from_redis_value(said.remove(0))?),
         RemoteQuery::Keys { .. } | RemoteQuery::Entries { .. } | _ => page(query, said.remove(0))?,
     };
-    Ok(RemoteResult::Read { last, outcome: RemoteOutcome::Done(answer) })
+    Ok(RemoteResult::Read { row, outcome: RemoteOutcome::Done(answer) })
 }
 
 /// Redis gives a cursor that goes on, or 0, and keys and values by turns.

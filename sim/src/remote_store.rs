@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use hamok::{
-    Bytes, FenceRow, FenceVerdict, Index, RemoteAnswer, RemoteCall, RemoteOperation, RemoteOutcome,
+    Bytes, FenceRow, FenceVerdict, RemoteAnswer, RemoteCall, RemoteOperation, RemoteOutcome,
     RemoteQuery, RemoteResult, RemoteWork, StoreError,
 };
 
@@ -87,12 +87,12 @@ impl RemoteStore {
                 FenceVerdict::Refuse(because) => RemoteResult::Refused(because),
             },
             RemoteWork::Read(query) => {
-                let last = table.row.as_ref().map_or(Index::ZERO, |row| row.last);
+                let row = table.row.as_ref().map(|row| (row.group, row.last));
                 let outcome = match fails {
                     true => RemoteOutcome::Failed(StoreError::new("too many readers")),
                     false => RemoteOutcome::Done(table.read(query)),
                 };
-                RemoteResult::Read { last, outcome }
+                RemoteResult::Read { row, outcome }
             }
             other => panic!("the simulated store knows no such work: {other:?}"),
         }

@@ -155,8 +155,9 @@ impl<K, V, C> RemoteMap<K, V, C> {
     /// For a group that takes over the entries of another, or of an earlier one of the same nodes; or
     /// after the map was dropped, or the store restored from a copy: until then every operation is
     /// [turned away](crate::Event::RemoteRefused), this one excepted and those that were queued before
-    /// it. The other group must be gone: if both adopt in turn, the operations of both take effect. No
-    /// event.
+    /// it. The other group must be gone: if both adopt in turn, the operations of both take effect. Of a
+    /// group that was [recovered](crate::Node::recover), an operation that was executed and whose outcome was
+    /// lost takes effect again. No event.
     pub fn adopt(&self) -> Call<()> {
         self.queue(RemoteCommand::Adopt, nothing)
     }

@@ -138,8 +138,8 @@
 //! may be of another name, another group or another time, but not of
 //! [another kind](crate::ImportError). With events, it is told as a clearing and the coming in of each entry. An
 //! export larger than [`Config::max_entry_bytes`](crate::Config) is `NotExecuted::TooLarge`. A name that means
-//! nothing, or another kind, has an export without entries: ask [`Node::exists`](crate::Node::exists) where that
-//! matters.
+//! nothing has an export without entries: ask [`Node::exists`](crate::Node::exists) where that matters. One that means
+//! another kind has none ([`ViewError::WrongKind`](crate::ViewError)).
 //! Emitters and remote maps have no exports: subscriptions belong to nodes, and the entries of a remote map
 //! are in its store.
 //!

@@ -17,7 +17,7 @@
 //! | the operation was executed, or was before | `Ended(Done(answer))` | that is committed; the asker has its answer |
 //! | the store refused it for good, and changed nothing | `Ended(Failed(error))` | that is committed; the asker has [`Failure::Store`](crate::Failure) |
 //! | the row does not allow the call | `Refused(because)` | [`Event::RemoteRefused`](crate::Event); the call is made again later |
-//! | a read | `Read { last, outcome }` | the asker has its answer |
+//! | a read | `Read { row, outcome }` | the asker has its answer |
 //! | nobody knows: no connection, no answer | `Unanswered` | the call is made again later |
 //!
 //! **No answer is never a failure.** The call may have taken effect, or may yet. An adapter says `Failed` only when
@@ -130,8 +130,8 @@
 //!                 FenceVerdict::Refuse(because) => RemoteResult::Refused(because),
 //!             },
 //!             RemoteWork::Read(query) => {
-//!                 let last = self.row.as_ref().map_or(Index::ZERO, |row| row.last);
-//!                 RemoteResult::Read { last, outcome: self.read(query) }
+//!                 let row = self.row.as_ref().map(|row| (row.group, row.last));
+//!                 RemoteResult::Read { row, outcome: self.read(query) }
 //!             }
 //!             _ => RemoteResult::Unanswered,
 //!         };
@@ -270,7 +270,8 @@
 //! dropped and named again, or the store was restored from a copy or emptied.
 //! [`adopt`](crate::RemoteMap::adopt) is a committed decision to take the entries as they are; it lets through itself
 //! and what was queued before it. It is for a person to decide: if two groups that both live adopt the same entries
-//! in turn, the operations of both take effect.
+//! in turn, the operations of both take effect; and an operation in the queue of a group that was
+//! [recovered](crate::Node::recover), which the old group had executed, takes effect again.
 //!
 //! # Atomicity and bounds
 //!

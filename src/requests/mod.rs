@@ -240,7 +240,8 @@ impl Requests {
     fn admit(&mut self, id: RequestId, kind: Kind, deadline: u64) {
         let (count, bytes) = (self.pending.len() as u64, kind.bytes());
         let full = count >= self.limits.requests
-            || (self.bytes > 0 && self.bytes.saturating_add(bytes) > self.limits.bytes);
+            || (self.bytes > 0 && self.bytes.saturating_add(bytes) > self.limits.bytes)
+            || (matches!(kind, Kind::RemoteRead { .. }) && self.has_too_many_calls());
         if full {
             return self.turn_away(id);
         }

@@ -5,6 +5,7 @@
 //! come to its end; a read of nothing is done then. A call that is not answered for is made again with
 //! ever longer pauses, until the request's time is up.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -12,11 +13,11 @@ use super::{Ask, Kind, Pending, Requests};
 use crate::event::Event;
 use crate::io::{Outcome, Output, Refusal, RemoteRead};
 use crate::raft::Raft;
-use crate::remote_call::{Calls, RemoteResult, RemoteWork};
+use crate::remote_call::{Calls, FenceRefusal, RemoteResult, RemoteWork};
 use crate::store::{
     Answer, CollectionKind, CollectionRef, Content, Name, RemoteOutcome, RemoteQuery, Store,
 };
-use crate::types::{Index, RemoteCallId};
+use crate::types::{GroupId, Index, RemoteCallId};
 
 /// Who waits for what of outside stores.
 #[derive(Debug, Default)]
@@ -25,7 +26,8 @@ pub(super) struct RemoteReads {
     following: BTreeMap<Name, BTreeSet<(Index, Ask)>>,
     /// Whose call is to be made at the end of the step.
     due: BTreeSet<Ask>,
-    under_way: BTreeMap<RemoteCallId, Ask>,
+    /// The calls that were made and not answered for, and who still waits for them.
+    under_way: BTreeMap<RemoteCallId, Option<Ask>>,
     repeated: u64,
 }
 
@@ -40,8 +42,8 @@ pub(super) enum Stage {
     Following(Index),
     /// Its call is to be made, for the first time or again.
     Due { again: bool },
-    /// Its call is under way, and a store that has not come as far as `least` is behind.
-    Called { call: RemoteCallId, least: Index },
+    /// Its call is under way. An ordered one ends only if the store has come as far as `least`.
+    Called { call: RemoteCallId, least: Option<Index> },
     /// Its call is to be made again after a while.
     Pausing,
 }
@@ -52,27 +54,39 @@ impl Requests {
         &mut self,
         call: RemoteCallId,
         result: RemoteResult,
-        now: u64,
+        (group, now): (Option<GroupId>, u64),
     ) -> Option<RemoteResult> {
-        let Some(ask) = self.remote_reads.under_way.remove(&call) else { return Some(result) };
+        let Some(asked_by) = self.remote_reads.under_way.remove(&call) else { return Some(result) };
+        let ignored = Output::Event(Event::RemoteResultIgnored { call });
+        let Some(ask) = asked_by else {
+            self.outputs.push(ignored);
+            return None;
+        };
         let Some(Pending { kind: Kind::RemoteRead { read, stage, .. }, .. }) =
             self.pending.get(&ask)
         else {
-            return Some(result);
+            return None;
         };
-        let least = if let Stage::Called { least, .. } = stage { *least } else { Index::ZERO };
+        let least = if let Stage::Called { least, .. } = stage { *least } else { None };
         match result {
-            RemoteResult::Read { last, outcome } if fits(read.query.as_ref(), &outcome) => {
-                // What a copy of the store that lags behind says is not the end of an ordered read.
-                if last >= least {
-                    let answer = Answer(Content::Remote(outcome));
-                    self.finish(ask, Outcome::Done { index: last, answer });
-                    return None;
+            RemoteResult::Read { row, outcome } if fits(read.query.as_ref(), &outcome) => {
+                match stands(row, least, group) {
+                    Ok(index) => {
+                        let answer = Answer(Content::Remote(outcome));
+                        self.finish(ask, Outcome::Done { index, answer });
+                        return None;
+                    }
+                    Err(None) => {}
+                    Err(Some(because)) => {
+                        let collection = read.map.as_str().to_owned();
+                        let event = Event::RemoteRefused { collection, operation: None, because };
+                        self.outputs.push(Output::Event(event));
+                    }
                 }
             }
             RemoteResult::Unanswered => {}
             RemoteResult::Read { .. } | RemoteResult::Ended(_) | RemoteResult::Refused(_) => {
-                self.outputs.push(Output::Event(Event::RemoteResultIgnored { call }));
+                self.outputs.push(ignored);
             }
         }
         let longest = self.limits.max_remote_retry;
@@ -157,15 +171,23 @@ impl Requests {
                 reads.due.remove(&ask);
             }
             Stage::Called { call, .. } => {
-                reads.under_way.remove(&call);
+                // It is to be answered for all the same, unless it has been.
+                if let Some(asked_by) = reads.under_way.get_mut(&call) {
+                    *asked_by = None;
+                }
             }
             Stage::Pausing => {}
         }
     }
 
-    /// How many calls are under way.
+    /// How many calls have not been answered for.
     pub(crate) fn remote_calls(&self) -> u64 {
         self.remote_reads.under_way.len() as u64
+    }
+
+    /// Whether so many calls have not been answered for that no more are to be made.
+    pub(super) fn has_too_many_calls(&self) -> bool {
+        self.remote_calls() >= self.limits.requests
     }
 
     pub(crate) fn remote_reads_repeated(&self) -> u64 {
@@ -192,9 +214,9 @@ impl Requests {
         };
         self.remote_reads.repeated += u64::from(matches!(stage, Stage::Due { again: true }));
         let call = calls.make(read.map.clone(), RemoteWork::Read(query));
-        let least = if read.ordered { executed } else { Index::ZERO };
+        let least = read.ordered.then_some(executed);
         *stage = Stage::Called { call: call.id, least };
-        self.remote_reads.under_way.insert(call.id, ask);
+        self.remote_reads.under_way.insert(call.id, Some(ask));
         self.outputs.push(Output::Remote(call));
     }
 }
@@ -215,6 +237,31 @@ impl Kind {
         let stage =
             if ordered { Stage::Asking { number: None } } else { Stage::Due { again: false } };
         Self::RemoteRead { read, stage, pause }
+    }
+}
+
+/// The operation that a store with this row executed last for our group, if a read of it may end; or, unless
+/// it lags behind, why not.
+fn stands(
+    row: Option<(GroupId, Index)>,
+    least: Option<Index>,
+    group: Option<GroupId>,
+) -> Result<Index, Option<FenceRefusal>> {
+    let ours = row.filter(|(theirs, _)| group == Some(*theirs)).map(|(_, last)| last);
+    let last = ours.unwrap_or(Index::ZERO);
+    match (row, least) {
+        (_, None) => Ok(last),
+        (Some((theirs, _)), Some(_)) if ours.is_none() => {
+            Err(Some(FenceRefusal::OtherGroup { group: theirs }))
+        }
+        // What a copy of the store that lags behind says is not the end of an ordered read.
+        (_, Some(least)) => {
+            if last >= least {
+                Ok(last)
+            } else {
+                Err(None)
+            }
+        }
     }
 }
 

@@ -55,3 +55,26 @@ fn an_adoption_is_let_into_a_full_queue() {
         assert_eq!(group.redeem(&asked), Some(Ok(None)));
     }
 }
+
+#[test]
+fn reads_are_refused_while_too_many_calls_are_not_answered_for() {
+    let mut group = stalled(|_| {});
+    let silent = Err(Failure::NotExecuted(NotExecuted::StoreSilent));
+    for _ in 0..4 {
+        let read = USERS.get(&text("a")).unwrap().with_timeout(Ticks::new(1));
+        assert_eq!(group.get(0, read), silent);
+    }
+    let load = group.status(0).load;
+    assert_eq!((load.remote_calls, load.pending_requests), (4, 0));
+    let busy = Err(Failure::NotExecuted(NotExecuted::Busy));
+    assert_eq!(group.get(0, USERS.read(&text("a")).unwrap()), busy);
+    assert_eq!(group.get(0, JOBS.push(&text("a")).unwrap()), Ok(()), "others are taken");
+    let (at, call) = group.calls.pop_front().unwrap();
+    group.answer(at, &call, RemoteResult::Unanswered);
+    let asked = group.ask(0, USERS.get(&text("a")).unwrap());
+    group.run(1);
+    let (at, call) = group.calls.pop_back().unwrap();
+    let result = group.store.perform(&call);
+    group.answer(at, &call, result);
+    assert_eq!(group.redeem(&asked), Some(Ok(None)));
+}

@@ -227,11 +227,12 @@ impl Group {
                         assert!(before.is_none(), "a second reply: {before:?}");
                     }
                     Output::Event(event) => {
-                        let told = event.to_string();
-                        if told.contains("remote map")
-                            || told.contains("operation")
-                            || told.contains("result of")
-                        {
+                        if matches!(
+                            event,
+                            Event::Changed(_)
+                                | Event::RemoteRefused { .. }
+                                | Event::RemoteResultIgnored { .. }
+                        ) {
                             self.events.push((at, event));
                         }
                     }

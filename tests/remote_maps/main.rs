@@ -146,10 +146,8 @@ fn a_call_in_vain_is_made_again_after_pauses_that_double_and_begin_anew_with_the
 fn an_answer_that_is_none_to_the_call_is_ignored_and_the_call_made_again() {
     let (mut group, leader, _) = held(1);
     let asked = group.ask(leader, set("a", "1"));
-    let read = RemoteResult::Read {
-        last: Index::ZERO,
-        outcome: RemoteOutcome::Done(RemoteAnswer::Nothing),
-    };
+    let read =
+        RemoteResult::Read { row: None, outcome: RemoteOutcome::Done(RemoteAnswer::Nothing) };
     for misfit in [ended(RemoteAnswer::Count(1)), ended(RemoteAnswer::Values(vec![])), read] {
         let (at, call) = group.only_call();
         group.answer(at, &call, misfit);
@@ -178,7 +176,7 @@ fn a_new_leader_repeats_the_call_and_the_old_ones_is_refused() {
     group.isolate(old);
     group.run_until("another leads", |group| !group.calls.is_empty());
     assert_eq!(group.status(old).role, Role::Follower, "no quorum answers it");
-    assert_eq!(group.status(old).load.remote_calls, 0, "it has forgotten its calls");
+    assert_eq!(group.status(old).load.remote_calls, 1, "it is to be answered for all the same");
 
     let (new, call) = group.only_call();
     assert_ne!(new, old);
@@ -193,6 +191,7 @@ fn a_new_leader_repeats_the_call_and_the_old_ones_is_refused() {
     assert_eq!(late, RemoteResult::Refused(refused));
     group.answer(old, &stale, late);
     assert_eq!(group.told(old).pop(), Some(format!("result of {} ignored", stale.id())));
+    assert_eq!(group.status(old).load.remote_calls, 0);
     group.heal();
     group.run(30);
     assert_eq!(group.redeem(&asked), Some(Ok(None)), "it reports what it did, once");
@@ -576,6 +575,24 @@ fn what_a_lagging_copy_of_the_store_says_does_not_end_an_ordered_read() {
     }
     assert_eq!(group.redeem(&read), Some(Ok(Some(text("1")))));
     assert_eq!(group.status(leader).counters.remote_calls_repeated, 1);
+}
+
+#[test]
+fn an_ordered_read_does_not_show_the_entries_of_another_group() {
+    let mut group = Group::new(1, |config| config.request_timeout = Ticks::new(500));
+    group.get(0, set("a", "ours")).expect("it is the first");
+    group.store.give_away("users");
+    group.store.put("users", "a", "theirs");
+    let read = || USERS.read(&text("a")).unwrap();
+    let silent = Err(Failure::NotExecuted(NotExecuted::StoreSilent));
+    assert_eq!(group.get(0, read().with_timeout(Ticks::new(40))), silent);
+    let told = group.told(0);
+    let because = "reading \"users\" not allowed: the entries are those of";
+    assert!(told.iter().any(|told| told.starts_with(because)), "{told:?}");
+    let direct = USERS.get(&text("a")).unwrap();
+    assert_eq!(group.get(0, direct), Ok(Some(text("theirs"))), "it shows what there is");
+    assert_eq!(group.get(0, USERS.adopt()), Ok(()));
+    assert_eq!(group.get(0, read()), Ok(Some(text("theirs"))));
 }
 
 #[test]

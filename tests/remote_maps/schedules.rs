@@ -140,14 +140,22 @@ impl Run {
         }
     }
 
-    /// Takes up the calls that were made, and checks that no node has two operations under way.
+    /// Takes up the calls that were made, and checks that no node has two operations under way in a term.
     fn collect(&mut self) {
         for (at, call) in std::mem::take(&mut self.group.calls) {
             self.calls.push((at, self.group.life(at), call));
         }
+        let terms = self.calls.iter().filter_map(|(at, life, call)| match call.work() {
+            RemoteWork::Execute { fence, .. } => Some((*at, *life, fence.term)),
+            RemoteWork::Read(_) | _ => None,
+        });
+        let terms: Vec<_> = terms.collect();
+        let apart: BTreeSet<_> = terms.iter().collect();
+        assert_eq!(apart.len(), terms.len(), "two are under way: {terms:?}");
         for at in (0..3).filter(|&at| self.group.is_up(at)) {
-            let load = self.group.status(at).load.remote_calls;
-            assert!(load <= 1 + self.reads.len() as u64, "{load} calls under way");
+            let life = self.group.life(at);
+            let held = self.calls.iter().filter(|call| (call.0, call.1) == (at, life)).count();
+            assert_eq!(self.group.status(at).load.remote_calls, held as u64);
         }
     }
 

@@ -41,9 +41,9 @@ impl Store {
                 }
             },
             RemoteWork::Read(query) => {
-                let last = row.map_or(Index::ZERO, |row| row.last);
+                let row = row.map(|row| (row.group, row.last));
                 let map = self.maps.entry(call.map().to_owned()).or_default();
-                RemoteResult::Read { last, outcome: RemoteOutcome::Done(answer(map, query)) }
+                RemoteResult::Read { row, outcome: RemoteOutcome::Done(answer(map, query)) }
             }
             other => panic!("unknown work {other:?}"),
         }
