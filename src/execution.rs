@@ -470,7 +470,7 @@ mod tests {
         assert_eq!((driver.advance(2, true), driver.execution.len()), (vec![], 1));
         assert_eq!((driver.advance(3, false), driver.execution.len()), (vec![], 1));
         let ignored = Output::Event(Event::RemoteResultIgnored { call: first });
-        assert_eq!(driver.result(first, DONE, 4), [ignored.clone()]);
+        assert_eq!(driver.result(first, DONE, 4), vec![ignored.clone()]);
         assert_eq!((driver.result(first, DONE, 4), driver.execution.len()), (vec![ignored], 0));
         assert_ne!(only(&driver.advance(5, true)).id, first);
     }
