@@ -249,8 +249,8 @@
 //!
 //! All are requests, and the node that is asked makes the call. A direct read needs no leader; it sees every
 //! operation that is done and maybe some that are not yet, or less through a copy of the store that lags. A
-//! linearizable one waits for a round of heartbeats and for the operations queued by then, and does not take the
-//! answer of a copy that has not come so far. A store that does not answer in time is
+//! linearizable one waits for a round of heartbeats and for the operations queued by then, and takes neither the
+//! answer of a copy that has not come so far nor another group's entries. A store that does not answer in time is
 //! [`NotExecuted::StoreSilent`](crate::NotExecuted). Keys and entries come in [pages](crate::Page), in the store's own
 //! order: `keys(None, 100)`, then `keys(page.next.as_ref(), 100)` until there is no next.
 //! The view, of [`Node::remote_map`](crate::Node::remote_map), tells how far the operations have come.
