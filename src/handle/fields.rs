@@ -31,7 +31,8 @@ pub enum InstanceError {
     Missing {
         /// Its name. Of several such the first, in the order of the struct.
         field: String,
-        /// All fields that have no value, this one among them, and others that the struct may be without.
+        /// All names of fields that have no value, this one among them, and others that the struct may be
+        /// without; aliases, too.
         unset: Vec<String>,
     },
     /// The value of a field does not decode.
@@ -41,7 +42,8 @@ pub enum InstanceError {
         /// Why.
         because: ValueError,
     },
-    /// The values decode, and the struct does not take them, by what its own `Deserialize` says.
+    /// The values decode, and the struct does not take them, by what its own `Deserialize` says. What a
+    /// field's own says is lost: that is a `Value` which is `Malformed`.
     Refused {
         /// In its words.
         because: String,

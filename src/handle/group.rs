@@ -30,7 +30,8 @@ pub fn change_members(changes: impl IntoIterator<Item = MemberChange>) -> Call<(
 /// Asks for the node it is given to, to be a member of its group again after it was removed: as a
 /// learner, which becomes a voter once it has caught up if `voter` is set. The call is done once a
 /// configuration that names the node has reached it. A leader that does not let it in says why, and the
-/// node tells of that as [`Event::JoinRefused`](crate::Event) and asks again until the call's time is up.
+/// node tells of that as [`Event::JoinRefused`](crate::Event) and asks again, also when the call's time is up
+/// and it has ended as `Unknown`, until it is let in, is told to [`leave`], or asks in another way.
 ///
 /// A node without a group joins one by its [`Birth`](crate::Birth).
 pub fn join(voter: bool) -> Call<()> {
@@ -42,6 +43,9 @@ pub fn join(voter: bool) -> Call<()> {
 ///
 /// The last voter cannot leave: [`NotExecuted::Declined`](crate::NotExecuted). A leader may, and hands
 /// leadership on. The node tells of it as [`Event::Removed`](crate::Event).
+///
+/// A node that was removed and has asked to [`join`] again asks no more. Whether it is let in all the same
+/// it cannot tell: the call is done if it is, and is removed again, and else ends as `Unknown`.
 pub fn leave() -> Call<()> {
     call(Upkeep::Leave)
 }

@@ -114,7 +114,11 @@ impl Raft {
     }
 
     pub(super) fn on_hello(&mut self, group: Option<GroupId>, from: Identity, asked: u64) {
-        self.send_in(self.hard.group, from, Message::HelloReply { asked });
+        // One that does not wish to belong again is not there for a leader who would let it in.
+        let declines = self.hard.removed.is_some() && self.meeting.is_none();
+        if !declines || group != self.hard.group {
+            self.send_in(self.hard.group, from, Message::HelloReply { asked });
+        }
         self.tell_if_removed(group, from);
     }
 
@@ -152,20 +156,21 @@ impl Raft {
         if self.is_silent() || self.hard.group.is_none() {
             return false;
         }
-        if self.meeting.is_none() {
+        self.asked_in = true;
+        if self.meeting.as_ref().is_none_or(|meeting| meeting.joins != Some(voter)) {
             self.ask_contacts(voter);
             self.ask_around();
         }
         true
     }
 
-    /// Asks no more to belong to the group again. Whether it did.
+    /// Asks no more to belong to the group again. Whether it did, and may be let in all the same.
     pub(crate) fn stop_joining(&mut self) -> bool {
         let asks = self.hard.group.is_some() && !self.is_member() && self.meeting.is_some();
         if asks {
             self.meeting = None;
         }
-        asks
+        asks || self.asked_in
     }
 
     /// A node that starts again, perhaps at another address, tells the group if that knows something
@@ -206,9 +211,10 @@ impl Raft {
         named.then_some(index)
     }
 
-    /// Where the committed configuration stands by which this node was removed.
+    /// Where the committed configuration stands by which this node was removed, if it has not asked since to
+    /// be let in again.
     pub(crate) fn removed_by(&self) -> Option<Index> {
-        self.hard.removed.map(|entry| entry.index)
+        self.hard.removed.filter(|_| !self.asked_in).map(|entry| entry.index)
     }
 
     pub(super) fn on_join_refused(&mut self, from: Identity, because: JoinRefusal) {

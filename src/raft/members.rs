@@ -361,6 +361,7 @@ impl Raft {
 
     fn be_removed(&mut self, by: EntryId) {
         self.hard.removed = Some(by);
+        self.asked_in = false;
         // It may not have noticed yet that it was let in. From now on it asks when it is told to.
         self.meeting = None;
         self.outbox.save_hard_state();

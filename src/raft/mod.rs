@@ -153,6 +153,8 @@ pub(crate) struct Raft {
     matched: Index,
     role: Role,
     meeting: Option<Meeting>,
+    /// This life has asked to be let in again since it was removed, and may be although it asks no more.
+    asked_in: bool,
     peers: Peers,
     outbox: Outbox,
     /// Nothing is said or heard before this write is durable: the first of a life, or the one that
@@ -274,6 +276,7 @@ impl Raft {
             matched: Index::ZERO,
             role: Role::Follower(Follower::new(None, 0, timeout)),
             meeting: None,
+            asked_in: false,
             peers: Peers::default(),
             outbox: Outbox::new(me.life),
             silent_until: 1,
