@@ -3,6 +3,7 @@
 mod bounds;
 mod damage;
 mod group;
+mod many_maps;
 mod schedules;
 #[path = "../support/store.rs"]
 mod store;
