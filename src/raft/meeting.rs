@@ -114,9 +114,10 @@ impl Raft {
     }
 
     pub(super) fn on_hello(&mut self, group: Option<GroupId>, from: Identity, asked: u64) {
-        // One that does not wish to belong again is not there for a leader who would let it in.
-        let declines = self.hard.removed.is_some() && self.meeting.is_none();
-        if !declines || group != self.hard.group {
+        // One that does not wish to belong again is not there for a leader who would let it in. It is for
+        // one who asks whom it has in its configuration: others may have wished for it.
+        let applies = self.hard.removed.is_none() || self.meeting.is_some();
+        if applies || asked == 0 || group != self.hard.group {
             self.send_in(self.hard.group, from, Message::HelloReply { asked });
         }
         self.tell_if_removed(group, from);
