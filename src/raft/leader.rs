@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::configuration::Configuration;
 use super::entries::{Entry, Payload};
@@ -15,13 +16,14 @@ use super::{Notice, Raft, Role, quorum};
 use crate::Bytes;
 use crate::event::Event;
 use crate::reasons::{DropReason, Impossible};
-use crate::types::{EntryId, Identity, Index, NodeId, Peer};
+use crate::types::{EntryId, Identity, Index, Life, NodeId, Peer};
 
 #[derive(Debug)]
 pub(super) struct Leader {
     pub(super) progress: BTreeMap<Peer, Progress>,
-    /// Which copies of commands have come from each node.
-    arrivals: BTreeMap<NodeId, Arrivals>,
+    /// Which copies of commands have come from each incarnation of a node, of which two may be members at
+    /// once. That of one that goes is kept: it may return, and copies of its commands, too.
+    arrivals: BTreeMap<Peer, Arrivals>,
     /// The last round of heartbeats. Numbers are never used twice in a term.
     pub(super) round: u64,
     /// The commit index when that round began: whoever has come so far has caught up.
@@ -32,8 +34,8 @@ pub(super) struct Leader {
     /// The first entry of this term.
     pub(super) first: Index,
     pub(super) uncommitted_bytes: u64,
-    /// The last task that came from each node.
-    pub(super) tasks: BTreeMap<NodeId, (Identity, u64)>,
+    /// The last task that came from each incarnation of a node, by its life and number.
+    pub(super) tasks: BTreeMap<Peer, (Life, u64)>,
     /// Who waits for the change of the members under way.
     pub(super) change_asked_by: Option<TaskAsker>,
     /// Who is to be told, once that is committed, that it is no member any more.
@@ -56,7 +58,7 @@ pub(super) struct TaskAsker {
 /// Tells copies that have come before from new ones, by a window over their numbers.
 #[derive(Debug)]
 struct Arrivals {
-    from: Identity,
+    life: Life,
     highest: u64,
     /// Bit n stands for `highest - n`.
     seen: u64,
@@ -147,9 +149,9 @@ impl Raft {
         let new = match &mut self.role {
             Role::Leader(leader) => leader
                 .arrivals
-                .entry(from.peer.id)
-                .or_insert_with(|| Arrivals::new(from))
-                .is_new(from, number),
+                .entry(from.peer)
+                .or_insert_with(|| Arrivals::new(from.life))
+                .is_new(from.life, number),
             Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
         };
         if !new {
@@ -329,14 +331,16 @@ impl Raft {
 }
 
 impl Arrivals {
-    fn new(from: Identity) -> Self {
-        Self { from, highest: 0, seen: 0 }
+    fn new(life: Life) -> Self {
+        Self { life, highest: 0, seen: 0 }
     }
 
     /// Whether this copy has not come before; one too old to tell counts as having come.
-    fn is_new(&mut self, from: Identity, number: u64) -> bool {
-        if self.from != from {
-            *self = Self::new(from);
+    fn is_new(&mut self, life: Life, number: u64) -> bool {
+        match life.cmp(&self.life) {
+            Ordering::Less => return false,
+            Ordering::Equal => {}
+            Ordering::Greater => *self = Self::new(life),
         }
         if number > self.highest {
             let shift = number - self.highest;
@@ -356,20 +360,18 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Incarnation, Life};
 
     #[test]
     fn a_copy_is_new_once() {
-        let peer = Peer { id: NodeId::new(1), incarnation: Incarnation::new(7) };
-        let from = Identity { peer, life: Life::FIRST };
-        let mut arrivals = Arrivals::new(from);
+        let mut arrivals = Arrivals::new(Life::FIRST);
         let taken = [5, 5, 3, 5, 3, 70, 6, 5, 7, 200, 199, 136, 137]
-            .map(|number| arrivals.is_new(from, number));
+            .map(|number| arrivals.is_new(Life::FIRST, number));
         assert_eq!(
             taken,
             [true, false, true, false, false, true, false, false, true, true, true, false, true]
         );
-        let reborn = Identity { life: Life::new(2), ..from };
-        assert!(arrivals.is_new(reborn, 5), "another life numbers its copies anew");
+        assert!(arrivals.is_new(Life::new(2), 5), "another life numbers its copies anew");
+        assert!(!arrivals.is_new(Life::FIRST, 201), "the earlier one is over");
+        assert!(!arrivals.is_new(Life::new(2), 5));
     }
 }

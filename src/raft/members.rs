@@ -82,10 +82,10 @@ impl Raft {
         // One that comes late, or again, could undo what was done since.
         let news = match &mut self.role {
             Role::Leader(leader) => {
-                let last = leader.tasks.entry(from.peer.id).or_insert((from, 0));
-                let news = last.0 != from || last.1 < number;
+                let last = leader.tasks.entry(from.peer).or_insert((from.life, 0));
+                let news = *last < (from.life, number);
                 if news {
-                    *last = (from, number);
+                    *last = (from.life, number);
                 }
                 news
             }
