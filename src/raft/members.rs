@@ -65,6 +65,7 @@ impl Raft {
         let configuration = self.membership.configuration();
         self.peers.keep_members(configuration);
         let named = configuration.contains(self.me.peer);
+        self.asked_in &= !named;
         if self.hard.removed.is_some_and(|by| named && !self.is_since_mine(by)) {
             self.hard.removed = None;
             self.outbox.save_hard_state();
@@ -361,9 +362,11 @@ impl Raft {
 
     fn be_removed(&mut self, by: EntryId) {
         self.hard.removed = Some(by);
-        self.asked_in = false;
-        // It may not have noticed yet that it was let in. From now on it asks when it is told to.
-        self.meeting = None;
+        // It may not have noticed yet that it was let in. From now on it asks when it is told to; or goes on
+        // asking, if it was told to when the group had given it up already.
+        if !self.asked_in {
+            self.meeting = None;
+        }
         self.outbox.save_hard_state();
         self.emit(Event::Removed { index: by.index });
         self.notices.push(Notice::MembersChanged);

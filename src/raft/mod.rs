@@ -153,7 +153,8 @@ pub(crate) struct Raft {
     matched: Index,
     role: Role,
     meeting: Option<Meeting>,
-    /// This life has asked to be let in again since it was removed, and may be although it asks no more.
+    /// This life was told to ask to be let in again since no configuration in force named it, and may be let
+    /// in although it asks no more.
     asked_in: bool,
     peers: Peers,
     outbox: Outbox,
