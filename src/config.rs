@@ -52,9 +52,9 @@ pub struct Config {
     pub max_pending_bytes: u64,
     /// The most linearizable reads a leader holds for all nodes together. Default 4096.
     pub max_pending_reads: u64,
-    /// About how many bytes of log entries one step applies, with 32 for each change they make, or of a
-    /// snapshot takes or loads, or of operations has outside stores execute; what is left goes on at the next input.
-    /// Only one command may be more: a node's subscriptions to an emitter end all together. Default 128 KiB.
+    /// About how many bytes of log entries one step applies, with 32 more for each change they make, and of
+    /// a snapshot it takes or loads, and of operations it hands to outside stores. What is left goes on at
+    /// the next input. The end of a node's subscriptions is not divided. Default 128 KiB.
     pub step_budget_bytes: u64,
     /// How many bytes of applied entries bring about a snapshot, which takes their place. Default
     /// 8 MiB.

@@ -135,7 +135,7 @@ pub struct Load {
     pub remote_calls: u64,
     /// Answers of other nodes that are waited for by those who publish events here.
     pub offered_events: u64,
-    /// Events published by other nodes that came before their turn, and are kept until it comes. Of each
+    /// Events published by other members that came before their turn, and are kept until it comes. Of each
     /// publisher at most [`Config::max_inflight_messages`](crate::Config).
     pub early_events: u64,
     /// Bytes of those events and their payloads. Of each publisher at most

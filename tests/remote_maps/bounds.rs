@@ -1,4 +1,4 @@
-//! What a slow outside store may hold up, and what not.
+//! What an outside store that is slow, or is not what it was, may hold up, and what not.
 
 use hamok::{Config, Queue};
 
@@ -77,4 +77,18 @@ fn reads_are_refused_while_too_many_calls_are_not_answered_for() {
     let result = group.store.perform(&call);
     group.answer(at, &call, result);
     assert_eq!(group.redeem(&asked), Some(Ok(None)));
+}
+
+#[test]
+fn a_map_named_again_adopts_what_the_dropped_one_left() {
+    let mut group = Group::new(1, |config| config.request_timeout = Ticks::new(500));
+    group.get(0, set("a", "1")).unwrap();
+    assert_eq!(group.get(0, USERS.drop_collection()), Ok(true));
+    let waiting = group.ask(0, set("a", "2"));
+    group.run(50);
+    assert!(group.redeem(&waiting).is_none());
+    let told = group.told(0).pop().unwrap();
+    assert!(told.contains("not allowed"), "{told}");
+    assert_eq!(group.get(0, USERS.adopt()), Ok(()));
+    assert_eq!(group.redeem(&waiting), Some(Ok(Some(text("1")))), "the entries have stayed");
 }
