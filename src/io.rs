@@ -142,6 +142,14 @@ impl Upkeep {
             Self::Join { .. } | Self::Leave | Self::Transfer(_) => 0,
         }
     }
+
+    /// Whether it says how this node is to stand to its group. The last that is said counts.
+    pub(crate) fn is_wish(&self) -> bool {
+        match self {
+            Self::Join { .. } | Self::Leave => true,
+            Self::Change(_) | Self::Transfer(_) => false,
+        }
+    }
 }
 
 impl RemoteRead {

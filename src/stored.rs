@@ -58,6 +58,9 @@ pub(crate) struct HardState {
     pub(crate) lost: bool,
     /// Told that this node is no member, by the configuration in that entry.
     pub(crate) removed: Option<EntryId>,
+    /// Asked to be let in, and not known since to be a member by what is committed: it may be let in at any
+    /// time, also if it asks no more.
+    pub(crate) asked_in: bool,
 }
 
 /// What a disk holds: the one fold from writes to the image a node is restored from.
@@ -325,6 +328,7 @@ impl Stored {
         self.hard.term = term;
         self.hard.vote = None;
         self.hard.removed = None;
+        self.hard.asked_in = false;
         self.rename_group(group);
         let payload = Payload::Members(Box::new(configuration));
         self.entries.push(Entry { id: EntryId::new(index, term), payload });
@@ -411,7 +415,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity(peer) => write!(f, "identity {peer}"),
-            Self::HardState(HardState { group, life, term, vote, lost, removed }) => {
+            Self::HardState(HardState { group, life, term, vote, lost, removed, asked_in }) => {
                 write!(f, "life {life} {term}")?;
                 match vote {
                     Some(candidate) => write!(f, " vote {}", candidate.id)?,
@@ -422,6 +426,9 @@ impl fmt::Display for Record {
                 }
                 if let Some(removed) = removed {
                     write!(f, " removed by {removed}")?;
+                }
+                if *asked_in {
+                    f.write_str(" asked in")?;
                 }
                 if *lost { f.write_str(" lost") } else { Ok(()) }
             }
@@ -497,6 +504,7 @@ mod tests {
             vote: Some(peer()),
             lost: false,
             removed: None,
+            asked_in: false,
         }
     }
 

@@ -127,7 +127,7 @@ const COMPACTED: &str = "group 3 log-entries=4 trailing-bytes=0
 fn term_and_vote_are_stored_before_they_are_spoken_of() {
     let mut cluster = after(TWO_CANDIDATES);
     cluster.play("disk 1 held\n show persists RequestVoteReply\n deliver 3 1");
-    assert_eq!(outcome(&cluster), ["n1: persist w1.5; life 1 t3 vote n3"]);
+    assert_eq!(outcome(&cluster), ["n1: persist w1.6; life 1 t3 vote n3"]);
     cluster.play("confirm 1");
     assert_eq!(outcome(&cluster), ["n1→n3 RequestVoteReply t3 granted"]);
 }
@@ -141,7 +141,7 @@ fn entries_are_stored_before_they_are_acknowledged() {
         show persists AppendEntriesReply
         deliver 1 2",
     );
-    assert_eq!(outcome(&cluster), ["n2: persist w1.4; append after 2@2 3@2"]);
+    assert_eq!(outcome(&cluster), ["n2: persist w1.5; append after 2@2 3@2"]);
     cluster.play("confirm 2");
     assert_eq!(outcome(&cluster), ["n2→n1 AppendEntriesReply t2 matched 3"]);
 }
@@ -214,7 +214,7 @@ fn a_conflicting_entry_and_all_after_it_are_deleted() {
     cluster.play("tick 3 2\n deliver 3 1\n deliver 1 3\n show persists\n deliver 3 1");
     assert_eq!(
         outcome(&cluster),
-        ["n1: persist w1.10; truncate after 4; append after 4@2 5@3..7@3"]
+        ["n1: persist w1.11; truncate after 4; append after 4@2 5@3..7@3"]
     );
     assert_eq!(last(&cluster, 1), entry(7, 3));
 }
@@ -377,7 +377,7 @@ fn a_candidate_begins_a_term_votes_for_itself_and_asks_the_others() {
     assert_eq!(
         outcome(&cluster)[..3],
         [
-            "n2: persist w1.4; life 1 t3 vote n2",
+            "n2: persist w1.5; life 1 t3 vote n2",
             "n2→n1 RequestVote t3 last 2@2",
             "n2→n3 RequestVote t3 last 2@2"
         ]
@@ -447,7 +447,7 @@ fn a_leader_appends_a_command_and_answers_once_it_is_applied() {
         show persists replies
         request 1 set k 1",
     );
-    assert_eq!(outcome(&cluster), ["n1: persist w1.7; append after 4@2 5@2"]);
+    assert_eq!(outcome(&cluster), ["n1: persist w1.8; append after 4@2 5@2"]);
     cluster.play("show replies\n deliver 1 2\n deliver 2 1");
     assert_eq!(outcome(&cluster), [r#"n1: reply r2 done at 5: {"k" = "0"}"#]);
 }

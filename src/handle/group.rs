@@ -28,10 +28,14 @@ pub fn change_members(changes: impl IntoIterator<Item = MemberChange>) -> Call<(
 }
 
 /// Asks for the node it is given to, to be a member of its group again after it was removed: as a
-/// learner, which becomes a voter once it has caught up if `voter` is set. The call is done once a
-/// configuration that names the node has reached it. A leader that does not let it in says why, and the
-/// node tells of that as [`Event::JoinRefused`](crate::Event) and asks again, also when the call's time is up
-/// and it has ended as `Unknown`, until it is let in, is told to [`leave`], or asks in another way.
+/// learner, which becomes a voter once it has caught up if `voter` is set. A learner that asks to be a
+/// voter becomes one; a voter that asks to be a learner stays a voter. The call is done once a committed
+/// configuration that names the node so has reached it, or the leader says that there is one.
+///
+/// A leader that does not let it in says why, and the node tells of that as
+/// [`Event::JoinRefused`](crate::Event) and asks again, also when the call's time is up and it has ended as
+/// `Unknown`, until it is let in, is told to [`leave`], asks in another way, or stops. Of several calls of
+/// `join` and [`leave`] the last holds: the earlier ask no more, and end as what comes of it.
 ///
 /// A node without a group joins one by its [`Birth`](crate::Birth).
 pub fn join(voter: bool) -> Call<()> {
@@ -44,8 +48,10 @@ pub fn join(voter: bool) -> Call<()> {
 /// The last voter cannot leave: [`NotExecuted::Declined`](crate::NotExecuted). A leader may, and hands
 /// leadership on. The node tells of it as [`Event::Removed`](crate::Event).
 ///
-/// A node that was removed and has asked to [`join`] again asks no more. Whether it is let in all the same
-/// it cannot tell: the call is done if it is, and is removed again, and else ends as `Unknown`.
+/// A node that was removed and has asked to [`join`] again, in this life or one before, asks no more. Whether
+/// it is let in all the same it cannot tell: the call is done if it is, and is removed again, and else ends
+/// as `Unknown`. The call is done at once on a node that was removed and has not asked since; if others have
+/// made it a member again meanwhile ([`change_members`]), without its having heard so, it still is one.
 pub fn leave() -> Call<()> {
     call(Upkeep::Leave)
 }

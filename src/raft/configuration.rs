@@ -35,6 +35,23 @@ pub struct Member {
     pub metadata: Bytes,
 }
 
+impl Member {
+    /// Whether it will still be a member once a joint configuration has been left.
+    pub(crate) fn is_to_stay(&self) -> bool {
+        self.standing != Standing::Outgoing { then: Afterwards::Gone }
+    }
+
+    /// Whether it is a voter, or becomes one by itself.
+    pub(crate) fn is_to_vote(&self) -> bool {
+        match self.standing {
+            Standing::Voter | Standing::Incoming => true,
+            Standing::Outgoing { then: Afterwards::Gone } => false,
+            Standing::Outgoing { then: Afterwards::Learner { promote } }
+            | Standing::Learner { promote, .. } => promote,
+        }
+    }
+}
+
 /// How a member counts. Append-only: the position of a variant is its code in every log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, DeriveDeserialize)]
 #[non_exhaustive]

@@ -214,6 +214,7 @@ impl Raft {
         let configured = self.membership.at(self.commit).0;
         self.commit = index;
         if self.membership.at(index).0 != configured {
+            self.note_admission();
             self.notices.push(Notice::MembersChanged);
         }
         if self.incoming.as_ref().is_some_and(|incoming| incoming.head().last.index <= index) {

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use super::message::Message;
 use super::outbox::OwedMatch;
 use super::snapshot::{Incoming, Outgoing, PartSum, Snapshot, SnapshotHead, SnapshotId, Taken};
-use super::{Entry, Raft, Role};
+use super::{Entry, Notice, Raft, Role};
 use crate::bytes::Bytes;
 use crate::event::Event;
 use crate::reasons::DropReason;
@@ -215,6 +215,7 @@ impl Raft {
         self.compact_to = Index::ZERO;
         self.matched = self.matched.max(last.index);
         self.commit_to(last.index);
+        self.notices.push(Notice::MembersChanged);
         self.outbox.replace_all(last.index);
         let owed = OwedMatch { leader, upto: last.index, said: Index::ZERO };
         self.outbox.owed_match = Some(owed);

@@ -114,9 +114,11 @@ impl Raft {
     }
 
     pub(super) fn on_hello(&mut self, group: Option<GroupId>, from: Identity, asked: u64) {
-        // One that does not wish to belong again is not there for a leader who would let it in. It is for
-        // one who asks whom it has in its configuration: others may have wished for it.
-        let applies = self.hard.removed.is_none() || self.meeting.is_some();
+        // One that is no member and does not ask to be is not there for a leader who would let it in, nor
+        // before its disk knows that it asks. It is for one who asks whom it has in its configuration: others
+        // may have wished for it.
+        let asks = self.meeting.is_some() && self.outbox.hard_state_durable();
+        let applies = self.is_member() || asks;
         if applies || asked == 0 || group != self.hard.group {
             self.send_in(self.hard.group, from, Message::HelloReply { asked });
         }
@@ -157,7 +159,10 @@ impl Raft {
         if self.is_silent() || self.hard.group.is_none() {
             return false;
         }
-        self.asked_in = true;
+        if !self.hard.asked_in {
+            self.hard.asked_in = true;
+            self.outbox.save_hard_state();
+        }
         if self.meeting.as_ref().is_none_or(|meeting| meeting.joins != Some(voter)) {
             self.ask_contacts(voter);
             self.ask_around();
@@ -165,13 +170,13 @@ impl Raft {
         true
     }
 
-    /// Asks no more to belong to the group again. Whether it did, and may be let in all the same.
+    /// Asks its group no more to be let in. Whether it may be all the same.
     pub(crate) fn stop_joining(&mut self) -> bool {
-        let asks = self.hard.group.is_some() && !self.is_member() && self.meeting.is_some();
-        if asks {
-            self.meeting = None;
+        if self.hard.group.is_none() {
+            return false;
         }
-        asks || self.asked_in
+        self.meeting = None;
+        self.hard.asked_in
     }
 
     /// A node that starts again, perhaps at another address, tells the group if that knows something
@@ -197,6 +202,7 @@ impl Raft {
         let committed = self.membership.at(self.commit).1.member(self.me.peer);
         let silent = self.config.metadata.is_empty();
         self.is_member()
+            && self.is_admitted(false)
             && committed.is_some_and(|me| silent || me.metadata == self.config.metadata)
     }
 
@@ -212,10 +218,18 @@ impl Raft {
         named.then_some(index)
     }
 
+    /// Whether by what is committed this node is a member and stays one, and is a voter or becomes one if
+    /// that is asked.
+    pub(crate) fn is_admitted(&self, voter: bool) -> bool {
+        let (_, committed) = self.membership.at(self.commit);
+        let me = committed.member(self.me.peer).filter(|me| me.is_to_stay());
+        self.hard.removed.is_none() && me.is_some_and(|me| me.is_to_vote() || !voter)
+    }
+
     /// Where the committed configuration stands by which this node was removed, if it has not asked since to
     /// be let in again.
     pub(crate) fn removed_by(&self) -> Option<Index> {
-        self.hard.removed.filter(|_| !self.asked_in).map(|entry| entry.index)
+        self.hard.removed.filter(|_| !self.hard.asked_in).map(|entry| entry.index)
     }
 
     pub(super) fn on_join_refused(&mut self, from: Identity, because: JoinRefusal) {

@@ -65,13 +65,21 @@ impl Raft {
         let configuration = self.membership.configuration();
         self.peers.keep_members(configuration);
         let named = configuration.contains(self.me.peer);
-        self.asked_in &= !named;
         if self.hard.removed.is_some_and(|by| named && !self.is_since_mine(by)) {
             self.hard.removed = None;
             self.outbox.save_hard_state();
         }
+        self.note_admission();
         self.follow_members();
         self.emit_members();
+    }
+
+    /// What it asked for it has, once it is a member by what is committed.
+    pub(super) fn note_admission(&mut self) {
+        if self.hard.asked_in && self.is_admitted(false) {
+            self.hard.asked_in = false;
+            self.outbox.save_hard_state();
+        }
     }
 
     // --- tasks ------------------------------------------------------------------------------------
@@ -345,26 +353,36 @@ impl Raft {
     /// Told by a member that this node is none, by an entry that is committed. The other may know less
     /// than this node does.
     pub(super) fn on_removed(&mut self, from: Identity, by: EntryId) {
-        let named = self.membership.configuration().contains(self.me.peer);
-        let news = if named {
-            self.is_since_mine(by)
-        } else {
+        let asks = self.hard.asked_in && self.meeting.is_some();
+        let lost = self.may_be_lost(by);
+        let (news, let_in) = match self.membership.configuration().member(self.me.peer) {
+            Some(me) if me.is_to_stay() => (self.is_since_mine(by) && !(asks && lost), !lost),
+            Some(_) => (self.is_since_mine(by), false),
             // A node that wishes to join knows that it is not yet named.
-            self.meeting.is_none()
+            None => (self.meeting.is_none(), false),
         };
         let leads = matches!(self.role, Role::Leader(_));
         if leads || !news || self.hard.removed.is_some() {
             return self.drop_envelope(from, DropReason::Unexpected);
         }
+        // What it asked for it had, then, and has no more.
+        self.hard.asked_in &= !let_in;
         self.be_removed(by);
         self.become_follower(None);
+    }
+
+    /// Whether the configuration in force here may never have been committed, although a later one was: that
+    /// of another leader. One leader commits its own in their order.
+    fn may_be_lost(&self, later: EntryId) -> bool {
+        let mine = self.membership.index();
+        mine > self.commit && self.log.term_at(mine) != Some(later.term)
     }
 
     fn be_removed(&mut self, by: EntryId) {
         self.hard.removed = Some(by);
         // It may not have noticed yet that it was let in. From now on it asks when it is told to; or goes on
         // asking, if it was told to when the group had given it up already.
-        if !self.asked_in {
+        if !self.hard.asked_in {
             self.meeting = None;
         }
         self.outbox.save_hard_state();

@@ -153,9 +153,6 @@ pub(crate) struct Raft {
     matched: Index,
     role: Role,
     meeting: Option<Meeting>,
-    /// This life was told to ask to be let in again since no configuration in force named it, and may be let
-    /// in although it asks no more.
-    asked_in: bool,
     peers: Peers,
     outbox: Outbox,
     /// Nothing is said or heard before this write is durable: the first of a life, or the one that
@@ -224,17 +221,19 @@ impl Raft {
         let entries: Vec<Entry> = raft.log.after(raft.log.start().index).cloned().collect();
         raft.membership.on_append(&entries);
         raft.outbox.save_image();
-        // A learner by a configuration that is not known to be committed may never become one: that may
+        // A learner by a configuration that was never known to be committed may never become one: that may
         // be lost, and nobody then knows of this node.
         let (_, committed) = raft.membership.at(raft.commit);
         let latest = raft.membership.configuration();
-        let newcomer = latest.contains(peer) && !latest.is_voter(peer) && !committed.contains(peer);
+        let learns = latest.contains(peer) && !latest.is_voter(peer);
+        let newcomer = hard.asked_in && learns && !committed.contains(peer);
         let joins = hard.group.is_none() || newcomer || !raft.membership.ever_named();
         let said = latest.member(peer).map(|me| &me.metadata);
         let silent = raft.config.metadata.is_empty();
         if hard.removed.is_some() {
             return raft; // It stays so until the application wishes otherwise.
         }
+        raft.hard.asked_in = false;
         if joins {
             raft.be_born();
         } else if !silent && said != Some(&raft.config.metadata) {
@@ -245,14 +244,14 @@ impl Raft {
 
     fn be_born(&mut self) {
         let me = self.me.peer;
-        match &self.config.birth {
-            Birth::Found if self.hard.group.is_none() => self.found([me]),
-            Birth::Found => {}
-            Birth::Join { contacts, voter } => {
-                self.meeting = Some(Meeting::to_join(me.id, contacts, *voter));
-            }
-            Birth::Meet { peers } => self.meeting = Some(Meeting::new(me.id, peers)),
-        }
+        let meeting = match &self.config.birth {
+            Birth::Found if self.hard.group.is_none() => return self.found([me]),
+            Birth::Found => return,
+            Birth::Join { contacts, voter } => Meeting::to_join(me.id, contacts, *voter),
+            Birth::Meet { peers } => Meeting::new(me.id, peers),
+        };
+        self.meeting = Some(meeting);
+        self.hard.asked_in = true;
     }
 
     fn with_state(config: Config, peer: Peer, hard: HardState, log: Log) -> Self {
@@ -277,7 +276,6 @@ impl Raft {
             matched: Index::ZERO,
             role: Role::Follower(Follower::new(None, 0, timeout)),
             meeting: None,
-            asked_in: false,
             peers: Peers::default(),
             outbox: Outbox::new(me.life),
             silent_until: 1,

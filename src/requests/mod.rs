@@ -70,6 +70,8 @@ pub(crate) struct Requests {
     /// Collections that this node does not use.
     closed: BTreeSet<Name>,
     stopped: bool,
+    /// How this node is to stand to its group, as was asked last.
+    wish: Option<Upkeep>,
     /// To be handed over at the end of the step.
     unsent: BTreeSet<Ask>,
     /// Publishes that came before this node can tell who subscribed. They go before any that comes later.
@@ -173,6 +175,7 @@ impl Requests {
             links: Links::new(config),
             closed: BTreeSet::new(),
             stopped: false,
+            wish: None,
             unsent: BTreeSet::new(),
             muted: BTreeSet::new(),
             applied: Index::ZERO,
@@ -247,6 +250,11 @@ impl Requests {
         }
         let ask = Ask(self.next_ask);
         self.next_ask += 1;
+        if let Kind::Upkeep { upkeep, .. } = &kind
+            && upkeep.is_wish()
+        {
+            self.wish = Some(upkeep.clone());
+        }
         if let Some(place) = kind.place() {
             self.wait_at(place, ask);
         }

@@ -8,7 +8,7 @@ use crate::io::{NotExecuted, Outcome, Unknown, Upkeep};
 use crate::raft::message::{Task, TaskOutcome};
 use crate::raft::{Handed, MemberChange, Raft};
 use crate::store::{Answer, Content};
-use crate::types::Index;
+use crate::types::{Index, NodeId};
 
 impl Requests {
     pub(super) fn hand_over_upkeep(&mut self, ask: Ask, raft: &mut Raft, now: u64) {
@@ -19,9 +19,20 @@ impl Requests {
         else {
             return;
         };
+        // The other has been wished for since: this one only waits for what may come of it.
+        if upkeep.is_wish() && self.wish.as_ref() != Some(upkeep) {
+            return;
+        }
+        if let Some(before) = number.take() {
+            self.numbers.remove(&before);
+            *doubtful = true;
+        }
         let task = match upkeep {
-            // Whether it still is a member, the leader knows, who changes nothing here.
-            Upkeep::Join { .. } if raft.is_member() => Task::Change(Vec::new()),
+            // Whether it still is a member, the leader knows, who changes nothing else here.
+            Upkeep::Join { voter } if raft.is_member() => {
+                let promotion = voter.then_some(MemberChange::Promote(me));
+                Task::Change(promotion.into_iter().collect())
+            }
             Upkeep::Join { voter } => {
                 *doubtful |= raft.rejoin(*voter); // It may be let in when this request is over.
                 return self.set_retry(ask, Some(now.saturating_add(self.limits.retry)));
@@ -36,10 +47,6 @@ impl Requests {
             Upkeep::Change(changes) => Task::Change(changes.clone()),
             Upkeep::Transfer(to) => Task::Transfer(*to),
         };
-        if let Some(before) = number.take() {
-            self.numbers.remove(&before);
-            *doubtful = true;
-        }
         if led_by.is_none() {
             *led_by = raft.leader();
         }
@@ -86,7 +93,7 @@ impl Requests {
     pub(super) fn on_leader_changed(&mut self, raft: &Raft) {
         let Some(leader) = raft.leader() else { return };
         let index = raft.committed();
-        self.end_upkeep(index, |upkeep, led_by| match upkeep {
+        self.end_upkeep(index, |upkeep, _, led_by| match upkeep {
             Upkeep::Transfer(Some(to)) => *to == leader,
             Upkeep::Transfer(None) => led_by.is_some_and(|before| before != leader),
             Upkeep::Change(_) | Upkeep::Join { .. } | Upkeep::Leave => false,
@@ -96,33 +103,42 @@ impl Requests {
     /// By what is committed, this node has come to be a member, or ceased to be one.
     pub(super) fn on_members_changed(&mut self, raft: &Raft) {
         if let Some(index) = raft.member_by() {
-            self.end_upkeep(index, |upkeep, _| matches!(upkeep, Upkeep::Join { .. }));
-            let waits = |pending: &Pending| {
-                matches!(pending.kind, Kind::Read { as_member: true, number: None, .. })
-            };
-            let waiting = self.pending.iter().filter(|(_, pending)| waits(pending));
-            self.unsent.extend(waiting.map(|(&ask, _)| ask));
+            // A leader that was asked knows better what this node is by now.
+            self.end_upkeep(index, |upkeep, number, _| match upkeep {
+                Upkeep::Join { voter } => number.is_none() && raft.is_admitted(*voter),
+                Upkeep::Leave | Upkeep::Change(_) | Upkeep::Transfer(_) => false,
+            });
+            self.hand_over_where(|kind| {
+                matches!(
+                    kind,
+                    Kind::Read { as_member: true, number: None, .. }
+                        | Kind::Upkeep { upkeep: Upkeep::Join { .. }, number: None, .. }
+                )
+            });
         }
         if let Some(index) = raft.removed_by() {
-            self.end_upkeep(index, |upkeep, _| matches!(upkeep, Upkeep::Leave));
-            let joins = |pending: &Pending| {
-                matches!(&pending.kind, Kind::Upkeep { upkeep: Upkeep::Join { .. }, .. })
-            };
-            let joining = self.pending.iter().filter(|(_, pending)| joins(pending));
-            self.unsent.extend(joining.map(|(&ask, _)| ask));
+            self.end_upkeep(index, |upkeep, _, _| matches!(upkeep, Upkeep::Leave));
+            self.hand_over_where(|kind| {
+                matches!(kind, Kind::Upkeep { upkeep: Upkeep::Join { .. }, .. })
+            });
         }
+    }
+
+    fn hand_over_where(&mut self, is_due: impl Fn(&Kind) -> bool) {
+        let due = self.pending.iter().filter(|(_, pending)| is_due(&pending.kind));
+        self.unsent.extend(due.map(|(&ask, _)| ask));
     }
 
     fn end_upkeep(
         &mut self,
         index: Index,
-        is_over: impl Fn(&Upkeep, Option<crate::types::NodeId>) -> bool,
+        is_over: impl Fn(&Upkeep, Option<u64>, Option<NodeId>) -> bool,
     ) {
         let over: Vec<Ask> = self
             .pending
             .iter()
             .filter(|(_, pending)| match &pending.kind {
-                Kind::Upkeep { upkeep, led_by, .. } => is_over(upkeep, *led_by),
+                Kind::Upkeep { upkeep, number, led_by, .. } => is_over(upkeep, *number, *led_by),
                 Kind::Command { .. }
                 | Kind::Read { .. }
                 | Kind::RemoteRead { .. }

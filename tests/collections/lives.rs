@@ -235,6 +235,24 @@ fn a_newcomer_is_ready_once_it_is_a_member_and_has_applied_what_there_is() {
 }
 
 #[test]
+fn a_newcomer_that_is_sent_a_snapshot_which_names_it_is_ready() {
+    let group = &mut Group::of(3, |config| {
+        config.max_log_entries = 10;
+        config.trailing_log_bytes = 0;
+    });
+    group.add(4, Birth::Join { contacts: vec![NodeId::new(1)], voter: false }, |_| {});
+    let asked = group.ask(4, ready());
+    group.run_until(|group| group.node(1).status().configuration.peers().count() == 4);
+    group.cut_off(4);
+    for value in 0..30 {
+        group.run(1, SCORES.set(&"a".into(), &value).unwrap()).unwrap();
+    }
+    assert!(group.node(1).status().snapshot.index > group.node(1).status().configuration_index);
+    group.heal();
+    assert_eq!(group.answer(asked), Ok(()));
+}
+
+#[test]
 fn a_node_that_finds_nobody_is_not_ready_in_time() {
     let group = &mut Group::default();
     group.add(4, Birth::Join { contacts: vec![NodeId::new(1)], voter: true }, |_| {});
