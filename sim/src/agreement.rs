@@ -279,16 +279,23 @@ mod tests {
             };
             world.seen.values().find(out).expect("it was told").id
         };
-        let world = world_of(story.nodes());
-        assert_eq!(world.agreement(&all(&world)), Ok(()));
-        let mut unaware = world_of(story.nodes());
+        let world = || {
+            let mut world = world_of(story.nodes());
+            for status in story.statuses() {
+                world.keeper.on_status(status);
+            }
+            world
+        };
+        let knowing = world();
+        assert_eq!(knowing.agreement(&all(&knowing)), Ok(()));
+        let mut unaware = world();
         let id = removed(&unaware);
         status(&mut unaware, id).membership = Membership::NotNamed;
         assert_amiss(&unaware, "takes itself for NotNamed");
-        let mut asking = world_of(story.nodes());
+        let mut asking = world();
         asking.host(id).rejoins = true;
         assert_amiss(&asking, "has not joined");
-        let mut new = world_of(story.nodes());
+        let mut new = world();
         new.keeper = crate::keeper::Keeper::default();
         assert_amiss(&new, "has not joined");
     }

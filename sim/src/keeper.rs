@@ -24,7 +24,7 @@ use crate::world::World;
 pub(crate) struct Keeper {
     /// Who was to be no voter any more, and when that was asked for.
     removals: Vec<(SimTime, NodeId)>,
-    /// Incarnations that some configuration named.
+    /// Incarnations that a committed configuration named.
     named: BTreeSet<Peer>,
     /// The highest version that a group has gone over to.
     version: u8,
@@ -33,13 +33,15 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Takes up what a node says of its group; tells whether that has gone over to a later version.
     pub(crate) fn on_status(&mut self, status: &Status) -> bool {
-        self.named.extend(status.configuration.peers());
+        if is_committed(status) {
+            self.named.extend(status.configuration.peers());
+        }
         let raised = self.version > 0 && status.version > self.version;
         self.version = self.version.max(status.version);
         raised
     }
 
-    /// Whether a configuration has ever named this incarnation.
+    /// Whether a committed configuration has ever named this incarnation.
     pub(crate) fn has_named(&self, peer: Peer) -> bool {
         self.named.contains(&peer)
     }
@@ -47,6 +49,11 @@ impl Keeper {
     fn removed_since(&self, since: SimTime) -> BTreeSet<NodeId> {
         self.removals.iter().filter(|(at, _)| *at >= since).map(|(_, id)| *id).collect()
     }
+}
+
+/// Whether what a node says of its members is committed, as far as it knows.
+pub(crate) fn is_committed(status: &Status) -> bool {
+    status.configuration_index <= status.committed
 }
 
 impl World {
@@ -225,7 +232,14 @@ impl World {
         // Whether a node speaks the group's version is asked only of one that asks to join.
         let asks = self.plan.upgrades || dice.chance(500_000);
         if membership != Membership::Outside && asks {
+            let now = self.now;
             let host = self.host(peer.id);
+            if host.rejoins && dice.chance(300_000) {
+                // It is not to belong after all. It may be let in all the same, and leave then.
+                host.rejoins = false;
+                self.keeper.removals.push((now, peer.id));
+                return Some((peer.id, leave().into_parts().0));
+            }
             // One that is paused may never hear of it.
             host.rejoins |= host.pause.is_none();
             return host.rejoins.then(|| (peer.id, join(true).into_parts().0));

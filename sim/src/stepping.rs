@@ -10,6 +10,7 @@ use crate::checker::panicked;
 use crate::draw::Stream;
 use crate::faults::{Strike, Trouble};
 use crate::guard::guard;
+use crate::keeper::is_committed;
 use crate::network::{Endpoint, Link};
 use crate::observation::{ClusterSeen, StepSeen, Violation};
 use crate::queue::{Asker, Happening};
@@ -193,7 +194,8 @@ impl World {
         self.trace.state(after);
         let life = after.identity.life;
         self.counts.add_step(&before.counters, &after.counters);
-        if matches!(after.membership, Membership::Voter | Membership::Learner) {
+        let named = matches!(after.membership, Membership::Voter | Membership::Learner);
+        if named && is_committed(after) {
             self.hosts.get_mut(&id).expect("every node has a machine").rejoins = false;
         }
         self.counts.versions_raised += u64::from(self.keeper.on_status(after));
