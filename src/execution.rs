@@ -324,17 +324,22 @@ impl Limits {
             let (name, outcome) = (map.clone(), outcome.clone());
             Command::EndRemote { name, operation, outcome }.encode(version)
         };
+        let too_large = |bytes| encode(&RemoteOutcome::Done(RemoteAnswer::TooLarge { bytes }));
+        // How large an answer is, the store decides: only one that may fit is encoded.
+        let bytes = match &outcome {
+            RemoteOutcome::Done(answer) => answer.size(),
+            RemoteOutcome::Failed(_) => 0,
+        };
+        if bytes > self.entry_bytes {
+            return too_large(bytes);
+        }
         let whole = encode(&outcome);
         let over = whole.len_u64().saturating_sub(self.entry_bytes);
-        if over == 0 {
-            return whole;
+        match outcome {
+            _ if over == 0 => whole,
+            RemoteOutcome::Done(_) => too_large(bytes),
+            RemoteOutcome::Failed(error) => encode(&RemoteOutcome::Failed(error.shortened(over))),
         }
-        encode(&match outcome {
-            RemoteOutcome::Done(answer) => {
-                RemoteOutcome::Done(RemoteAnswer::TooLarge { bytes: answer.size() })
-            }
-            RemoteOutcome::Failed(error) => RemoteOutcome::Failed(error.shortened(over)),
-        })
     }
 }
 

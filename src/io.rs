@@ -346,7 +346,8 @@ pub enum Unknown {
     /// The result is no longer kept: the command was executed before, or its number lies below what the
     /// session was told nobody waits for. Or it was executed by an outside store, and its result is
     /// larger than an entry of the log may be
-    /// ([`RemoteAnswer::TooLarge`](crate::RemoteAnswer::TooLarge)).
+    /// ([`RemoteAnswer::TooLarge`](crate::RemoteAnswer::TooLarge)); of a call that is run as several commands,
+    /// that one was, and none after it.
     ResultForgotten,
     /// The collection was closed on this node while a copy of it was on its way.
     Closed,

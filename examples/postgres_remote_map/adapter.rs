@@ -20,9 +20,12 @@ const TABLES: &str = "
         (map bytea, key bytea, value bytea NOT NULL, PRIMARY KEY (map, key));
     CREATE TABLE IF NOT EXISTS hamok_rows
         (map bytea PRIMARY KEY, \"group\" bigint, term bigint, last bigint, outcome bytea);";
-/// A call that hangs is given up here and there, and lets go of its row.
+/// What waits for a lock, or for a client that is gone, is given up there, and what waits for a server that
+/// is gone is given up here. A server that is there and does not go on is waited for.
 const LIMITS: &str =
     "-c statement_timeout=5s -c lock_timeout=5s -c idle_in_transaction_session_timeout=5s";
+/// An operation itself may take as long as it takes: given up and begun again, a long one would never end.
+const UNHURRIED: &str = "SET LOCAL statement_timeout = 0";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A PostgreSQL database, connected to as often as it takes.
@@ -35,6 +38,7 @@ impl PostgresStore {
     pub(crate) fn new(url: &str) -> Result<Self, Error> {
         let mut config: Config = url.parse()?;
         config.connect_timeout(PATIENCE).tcp_user_timeout(PATIENCE).options(LIMITS);
+        config.keepalives_idle(PATIENCE).keepalives_interval(PATIENCE);
         Ok(Self { config, client: None })
     }
 
@@ -83,6 +87,7 @@ fn execute(
     transaction.execute(insert, &[&map])?;
     let locked = "SELECT \"group\", term, last, outcome FROM hamok_rows WHERE map = $1 FOR UPDATE";
     let row = row(&transaction.query_one(locked, &[&map])?)?;
+    transaction.batch_execute(UNHURRIED)?;
     let outcome = match fence.judge(row.as_ref()) {
         FenceVerdict::Refuse(because) => return Ok(RemoteResult::Refused(because)),
         FenceVerdict::Repeat(outcome) => outcome,

@@ -23,29 +23,34 @@ impl Entries<'_, '_> {
         match operation {
             RemoteOperation::Set(entries) => {
                 for (key, value) in entries {
-                    values.push(self.get(key)?);
-                    self.set(key, value)?;
+                    let existing = self.insert(key, value)?;
+                    if existing.is_some() {
+                        self.update(key, value)?;
+                    }
+                    values.push(existing);
                 }
             }
             RemoteOperation::Insert(entries) => {
                 for (key, value) in entries {
-                    values.push(self.get(key)?);
-                    if values.last() == Some(&None) {
-                        self.set(key, value)?;
-                    }
+                    values.push(self.insert(key, value)?);
                 }
             }
             RemoteOperation::UpdateIf { key, value, expected } => {
-                flags.push(self.get(key)?.as_ref() == Some(expected) && self.set(key, value)? > 0);
+                let is_due = self.locked(key)?.as_ref() == Some(expected);
+                flags.push(is_due && self.update(key, value)? > 0);
             }
             RemoteOperation::Remove(keys) => {
                 for key in keys {
-                    values.push(self.get(key)?);
-                    self.delete(key)?;
+                    let existing = self.locked(key)?;
+                    if existing.is_some() {
+                        self.delete(key)?;
+                    }
+                    values.push(existing);
                 }
             }
             RemoteOperation::RemoveIf { key, expected } => {
-                flags.push(self.get(key)?.as_ref() == Some(expected) && self.delete(key)? > 0);
+                let is_due = self.locked(key)?.as_ref() == Some(expected);
+                flags.push(is_due && self.delete(key)? > 0);
             }
             RemoteOperation::Delete(keys) => {
                 for key in keys {
@@ -94,10 +99,29 @@ impl Entries<'_, '_> {
         Ok(found.map(|row| Bytes::copy_from(row.get(0))))
     }
 
-    fn set(&mut self, key: &Bytes, value: &Bytes) -> Result<u64, Error> {
-        let upsert = "INSERT INTO hamok_entries VALUES ($1, $2, $3)
-            ON CONFLICT (map, key) DO UPDATE SET value = excluded.value";
-        self.transaction.execute(upsert, &[&self.map, &&**key, &&**value])
+    /// The value, which stays what it is until the operation is over, whoever else may write to the table.
+    fn locked(&mut self, key: &Bytes) -> Result<Option<Bytes>, Error> {
+        let select = "SELECT value FROM hamok_entries WHERE map = $1 AND key = $2 FOR UPDATE";
+        let found = self.transaction.query_opt(select, &[&self.map, &&**key])?;
+        Ok(found.map(|row| Bytes::copy_from(row.get(0))))
+    }
+
+    /// The value there is; none if there was none and this one has come in.
+    fn insert(&mut self, key: &Bytes, value: &Bytes) -> Result<Option<Bytes>, Error> {
+        let insert = "INSERT INTO hamok_entries VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        loop {
+            let existing = self.locked(key)?;
+            if existing.is_some()
+                || self.transaction.execute(insert, &[&self.map, &&**key, &&**value])? > 0
+            {
+                return Ok(existing);
+            }
+        }
+    }
+
+    fn update(&mut self, key: &Bytes, value: &Bytes) -> Result<u64, Error> {
+        let update = "UPDATE hamok_entries SET value = $3 WHERE map = $1 AND key = $2";
+        self.transaction.execute(update, &[&self.map, &&**key, &&**value])
     }
 
     fn delete(&mut self, key: &Bytes) -> Result<u64, Error> {

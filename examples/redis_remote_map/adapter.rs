@@ -14,6 +14,8 @@ use redis::{Client, Connection, Pipeline, RedisResult, Script, Value, from_redis
 /// How long to wait for the server. What it has not answered by then may take effect all the same; the
 /// row sees to it that this happens once.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Redis takes no number of any size for that of the entries of a page, and serves nobody else meanwhile.
+const MOST_AT_ONCE: u64 = 10_000;
 
 /// A Redis server, connected to as often as it takes.
 pub(crate) struct RedisStore {
@@ -43,6 +45,7 @@ impl RedisStore {
             None => self.client.get_connection_with_timeout(PATIENCE)?,
         };
         connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
         let result = match call.work() {
             RemoteWork::Execute { fence, operation } => {
                 self.execute(&mut connection, call.map(), fence, operation)?
@@ -162,7 +165,8 @@ fn read(connection: &mut Connection, map: &str, query: &RemoteQuery) -> RedisRes
         }
         RemoteQuery::Keys { cursor, limit } | RemoteQuery::Entries { cursor, limit } => {
             let from = cursor.as_ref().map_or(b"0".as_slice(), |cursor| cursor);
-            pipe.cmd("HSCAN").arg(&entries).arg(from).arg("COUNT").arg((*limit).max(1));
+            let count = (*limit).clamp(1, MOST_AT_ONCE);
+            pipe.cmd("HSCAN").arg(&entries).arg(from).arg("COUNT").arg(count);
         }
         _ => return Ok(RemoteResult::Unanswered), // Of a later version of the library.
     }

@@ -38,7 +38,7 @@ use crate::types::{Index, Ticks};
 /// [refused](crate::Refusal::RemoteQueueFull). What the outside store refuses for good is
 /// [`Failure::Store`](crate::Failure). A result larger than
 /// [`Config::max_entry_bytes`](crate::Config) is not carried: the operation is done, and its call ends as
-/// [`Unknown::ResultForgotten`](crate::Unknown).
+/// [`Unknown::ResultForgotten`](crate::Unknown); of a call that is split, what comes after it is not begun.
 ///
 /// The changes are [`Event::Changed`](crate::Event) on every node, in the order of the operations, and
 /// [`event`](RemoteMap::event) gives them their types. They derive from what an operation answers, so

@@ -281,7 +281,8 @@
 //! [`RemoteQueueLimits`](crate::RemoteQueueLimits), and beyond it a call is
 //! [`Refusal::RemoteQueueFull`](crate::Refusal). A result larger than
 //! [`Config::max_entry_bytes`](crate::Config) is not carried: the operation is done, its call ends as
-//! [`Unknown::ResultForgotten`](crate::Unknown), and no event is told.
+//! [`Unknown::ResultForgotten`](crate::Unknown), and no event is told. Of a call that is split, a command
+//! that ends so is the last: none after it is begun.
 //!
 //! # The rest
 //!

@@ -30,7 +30,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use hamok::{
-    Fence, FenceRefusal, RemoteAnswer, RemoteCall, RemoteOutcome, RemoteResult, RemoteWork,
+    Fence, FenceRefusal, RemoteAnswer, RemoteCall, RemoteOutcome, RemoteResult, RemoteWork, Ticks,
 };
 
 use clients::{COUNTER, Client, MAP};
@@ -104,6 +104,48 @@ fn what_postgres_refuses_for_good_is_a_result() {
     assert!(error.as_str().contains("index"), "{error}");
     assert_eq!(group.get(MAP.read_len()), 0, "nothing was changed");
     assert_eq!(group.get(MAP.set(&"a".to_owned(), &1).expect("it encodes")), None);
+}
+
+#[test]
+fn what_takes_postgres_long_ends() {
+    let Some(mut server) = Server::postgres() else { return };
+    server.start();
+    let mut outsider = postgres::Client::connect(&server.url(), postgres::NoTls).expect("it runs");
+    let mut group = Group::new(move || server.connect());
+    assert_eq!(group.get(MAP.set(&"a".to_owned(), &1).expect("it encodes")), None);
+    let slow = "
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN PERFORM pg_sleep(6); RETURN OLD; END $$;
+        CREATE TRIGGER slow BEFORE DELETE ON hamok_entries FOR EACH ROW EXECUTE FUNCTION slow();";
+    outsider.batch_execute(slow).expect("it runs");
+    assert_eq!(group.get(MAP.clear().with_timeout(Ticks::new(100_000))), 1);
+}
+
+#[test]
+fn what_others_insert_into_postgres_meanwhile_is_not_overwritten() {
+    let Some(mut server) = Server::postgres() else { return };
+    server.start();
+    let mut outsider = postgres::Client::connect(&server.url(), postgres::NoTls).expect("it runs");
+    let mut group = Group::new(move || server.connect());
+    let key = "a".to_owned();
+    assert_eq!(group.get(MAP.set(&"b".to_owned(), &1).expect("it encodes")), None);
+    let mut theirs = outsider.transaction().expect("it runs");
+    let insert = r"INSERT INTO hamok_entries VALUES ('shared', '\x0161', '\x09')";
+    theirs.execute(insert, &[]).expect("it runs");
+    let (id, ticket) = group.ask(0, MAP.insert(&key, &1).expect("it encodes"));
+    while group.executing().is_none() {
+        group.run();
+    }
+    (0..50).for_each(|_| group.run());
+    theirs.commit().expect("it runs");
+    let reply = loop {
+        group.run();
+        if let Some(reply) = group.reply(id) {
+            break reply;
+        }
+    };
+    assert_eq!(ticket.redeem(reply), Ok(Some(9)));
+    assert_eq!(group.get(MAP.read(&key).expect("it encodes")), Some(9));
 }
 
 /// Clients work; meanwhile the server and the leader are killed by turns, each time in the midst of an
@@ -237,6 +279,7 @@ fn every_method_works(mut server: Server) {
     }
     keys.sort_unstable();
     assert_eq!(keys, ["a", "b", "c"]);
+    assert_eq!(group.get(MAP.read_keys(None, u64::MAX)).items.len(), 3, "all of them at once");
     assert!(!group.get(MAP.remove_if(&key("c"), &9).expect(call)));
     assert!(group.get(MAP.remove_if(&key("c"), &2).expect(call)));
     assert_eq!(group.get(MAP.remove(&key("a")).expect(call)), Some(3));
