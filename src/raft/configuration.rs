@@ -36,11 +36,6 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether it will still be a member once a joint configuration has been left.
-    pub(crate) fn is_to_stay(&self) -> bool {
-        self.standing != Standing::Outgoing { then: Afterwards::Gone }
-    }
-
     /// Whether it is a voter, or becomes one by itself.
     pub(crate) fn is_to_vote(&self) -> bool {
         match self.standing {
@@ -140,6 +135,12 @@ impl Configuration {
     #[must_use]
     pub fn member(&self, peer: Peer) -> Option<&Member> {
         self.members.get(&peer)
+    }
+
+    /// Whether this very incarnation is a member, and still is one once a joint configuration has been left.
+    pub(crate) fn keeps(&self, peer: Peer) -> bool {
+        let gone = Standing::Outgoing { then: Afterwards::Gone };
+        self.member(peer).is_some_and(|member| member.standing != gone)
     }
 
     /// Whether this very incarnation is a member.

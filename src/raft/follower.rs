@@ -27,13 +27,21 @@ impl Follower {
 }
 
 impl Raft {
+    /// Whether it is in no group, and follows nobody.
+    pub(super) fn is_out_of_sight(&self) -> bool {
+        self.hard.group.is_none() || (self.hard.removed.is_some() && self.leader().is_none())
+    }
+
     /// A node that may not stand for election has not heard of a leader for long: it asks the members
     /// it knows, of which one may have to tell that it is none any more.
     pub(super) fn lose_sight(&mut self) {
-        if self.hard.group.is_none() || self.hard.removed.is_some() {
+        if self.is_out_of_sight() {
             return;
         }
         self.become_follower(None);
+        if self.hard.removed.is_some() {
+            return; // It asks by itself, or not at all.
+        }
         for peer in self.membership.others().iter() {
             self.send_hello(peer.id);
         }
@@ -212,9 +220,12 @@ impl Raft {
         let last = self.log.last();
         assert!(index <= last.index, "committing {index} beyond the last entry {last}");
         let configured = self.membership.at(self.commit).0;
+        let let_in = self.membership.let_in(self.commit, index);
         self.commit = index;
         if self.membership.at(index).0 != configured {
-            self.note_admission();
+            if let Some(at) = let_in {
+                self.note_admission(at);
+            }
             self.notices.push(Notice::MembersChanged);
         }
         if self.incoming.as_ref().is_some_and(|incoming| incoming.head().last.index <= index) {

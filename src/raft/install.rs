@@ -215,6 +215,9 @@ impl Raft {
         self.compact_to = Index::ZERO;
         self.matched = self.matched.max(last.index);
         self.commit_to(last.index);
+        if self.membership.configuration().keeps(self.me.peer) {
+            self.note_admission(index);
+        }
         self.notices.push(Notice::MembersChanged);
         self.outbox.replace_all(last.index);
         let owed = OwedMatch { leader, upto: last.index, said: Index::ZERO };

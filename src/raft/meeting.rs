@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use rand_chacha::rand_core::Rng;
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Member};
 use super::entries::{Founding, Payload};
 use super::message::{JoinRefusal, Message};
 use super::{Raft, Role};
@@ -138,7 +138,9 @@ impl Raft {
                 if news {
                     self.emit(Event::GroupExists { peer: from.peer, group });
                 }
-                if self.hard.group.is_none_or(|ours| ours == group) {
+                // One that was told nothing tells those who know it as a member something new of itself.
+                let asks = self.hard.asked_in || self.leader().is_some();
+                if asks && self.hard.group.is_none_or(|ours| ours == group) {
                     self.ask_to_join(from, voter);
                 }
             }
@@ -175,7 +177,9 @@ impl Raft {
         if self.hard.group.is_none() {
             return false;
         }
-        self.meeting = None;
+        if self.hard.asked_in || !self.is_member() {
+            self.meeting = None;
+        }
         self.hard.asked_in
     }
 
@@ -201,8 +205,7 @@ impl Raft {
     fn is_known(&self) -> bool {
         let committed = self.membership.at(self.commit).1.member(self.me.peer);
         let silent = self.config.metadata.is_empty();
-        self.is_member()
-            && self.is_admitted(false)
+        self.is_let_in()
             && committed.is_some_and(|me| silent || me.metadata == self.config.metadata)
     }
 
@@ -218,12 +221,17 @@ impl Raft {
         named.then_some(index)
     }
 
+    /// Whether it is a member, and has not asked to be one without knowing what came of it.
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.is_member() && !self.hard.asked_in
+    }
+
     /// Whether by what is committed this node is a member and stays one, and is a voter or becomes one if
     /// that is asked.
     pub(crate) fn is_admitted(&self, voter: bool) -> bool {
         let (_, committed) = self.membership.at(self.commit);
-        let me = committed.member(self.me.peer).filter(|me| me.is_to_stay());
-        self.hard.removed.is_none() && me.is_some_and(|me| me.is_to_vote() || !voter)
+        let votes = committed.member(self.me.peer).is_some_and(Member::is_to_vote);
+        self.is_let_in() && committed.keeps(self.me.peer) && (votes || !voter)
     }
 
     /// Where the committed configuration stands by which this node was removed, if it has not asked since to

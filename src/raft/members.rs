@@ -17,7 +17,7 @@ use crate::bytes::Bytes;
 use crate::config::{Admission, MAX_MEMBERS, MAX_METADATA_BYTES};
 use crate::event::Event;
 use crate::reasons::DropReason;
-use crate::types::{EntryId, GroupId, Identity, Peer};
+use crate::types::{EntryId, GroupId, Identity, Index, Peer};
 
 /// A node that wishes to join, and was asked whether it is there.
 #[derive(Debug)]
@@ -62,22 +62,18 @@ impl Raft {
 
     /// Another configuration is in force.
     pub(super) fn on_members_changed(&mut self) {
-        let configuration = self.membership.configuration();
-        self.peers.keep_members(configuration);
-        let named = configuration.contains(self.me.peer);
-        if self.hard.removed.is_some_and(|by| named && !self.is_since_mine(by)) {
-            self.hard.removed = None;
-            self.outbox.save_hard_state();
-        }
-        self.note_admission();
+        self.peers.keep_members(self.membership.configuration());
         self.follow_members();
         self.emit_members();
     }
 
-    /// What it asked for it has, once it is a member by what is committed.
-    pub(super) fn note_admission(&mut self) {
-        if self.hard.asked_in && self.is_admitted(false) {
+    /// By what is committed, the configuration of that entry has let this node in: it has what it asked for,
+    /// if it was not removed since.
+    pub(super) fn note_admission(&mut self, at: Index) {
+        let asks = self.hard.asked_in || self.hard.removed.is_some();
+        if asks && self.hard.removed.is_none_or(|by| at > by.index) {
             self.hard.asked_in = false;
+            self.hard.removed = None;
             self.outbox.save_hard_state();
         }
     }
@@ -353,29 +349,44 @@ impl Raft {
     /// Told by a member that this node is none, by an entry that is committed. The other may know less
     /// than this node does.
     pub(super) fn on_removed(&mut self, from: Identity, by: EntryId) {
+        let me = self.me.peer;
+        let named = self.membership.configuration().contains(me);
         let asks = self.hard.asked_in && self.meeting.is_some();
-        let lost = self.may_be_lost(by);
-        let (news, let_in) = match self.membership.configuration().member(self.me.peer) {
-            Some(me) if me.is_to_stay() => (self.is_since_mine(by) && !(asks && lost), !lost),
-            Some(_) => (self.is_since_mine(by), false),
+        let admitted = self.is_admission_new();
+        // What it asked for it had, and has no more.
+        let had = admitted && self.is_since_mine(by) && !self.may_be_lost(by);
+        let news = match self.hard.removed {
+            Some(_) => had,
+            None if named => had || self.is_since_mine(by) && !(asks && admitted),
             // A node that wishes to join knows that it is not yet named.
-            None => (self.meeting.is_none(), false),
+            None => self.meeting.is_none(),
         };
-        let leads = matches!(self.role, Role::Leader(_));
-        if leads || !news || self.hard.removed.is_some() {
+        if matches!(self.role, Role::Leader(_)) || !news {
             return self.drop_envelope(from, DropReason::Unexpected);
         }
-        // What it asked for it had, then, and has no more.
-        self.hard.asked_in &= !let_in;
+        self.hard.asked_in &= !had;
         self.be_removed(by);
         self.become_follower(None);
     }
 
+    /// Whether the configuration in force here lets this node in, which was no member before by what is
+    /// committed.
+    fn is_admission_new(&self) -> bool {
+        let me = self.me.peer;
+        let before = match self.hard.removed {
+            Some(by) => self.is_since_mine(by),
+            None => self.membership.at(self.commit).1.keeps(me),
+        };
+        self.membership.configuration().keeps(me) && !before
+    }
+
     /// Whether the configuration in force here may never have been committed, although a later one was: that
-    /// of another leader. One leader commits its own in their order.
+    /// of another leader. One leader commits its own in their order, and nobody votes before it was let in.
     fn may_be_lost(&self, later: EntryId) -> bool {
         let mine = self.membership.index();
-        mine > self.commit && self.log.term_at(mine) != Some(later.term)
+        mine > self.commit
+            && self.log.term_at(mine) != Some(later.term)
+            && !self.membership.configuration().is_voter(self.me.peer)
     }
 
     fn be_removed(&mut self, by: EntryId) {

@@ -43,6 +43,17 @@ impl Membership {
         (*at, configuration)
     }
 
+    /// Where this node was last let in, after `from` and not after `to`: by a configuration that keeps it and
+    /// comes after one that does not.
+    pub(super) fn let_in(&self, from: Index, to: Index) -> Option<Index> {
+        let pairs = self.history.windows(2).rev();
+        let lets_in = |pair: &&[(Index, Arc<Configuration>)]| {
+            let [(_, before), (at, after)] = pair else { return false };
+            from < *at && *at <= to && !before.keeps(self.me) && after.keeps(self.me)
+        };
+        pairs.into_iter().find(lets_in).map(|pair| pair[1].0)
+    }
+
     /// The configuration in force at `index` and those since then: which of them is in force in the end
     /// is not known before they are committed.
     pub(super) fn since(&self, index: Index) -> impl Iterator<Item = &Configuration> {

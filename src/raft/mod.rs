@@ -221,19 +221,20 @@ impl Raft {
         let entries: Vec<Entry> = raft.log.after(raft.log.start().index).cloned().collect();
         raft.membership.on_append(&entries);
         raft.outbox.save_image();
+        if raft.membership.since(raft.commit).all(|configuration| configuration.keeps(peer)) {
+            raft.note_admission(raft.membership.at(raft.commit).0);
+        }
         // A learner by a configuration that was never known to be committed may never become one: that may
         // be lost, and nobody then knows of this node.
-        let (_, committed) = raft.membership.at(raft.commit);
         let latest = raft.membership.configuration();
         let learns = latest.contains(peer) && !latest.is_voter(peer);
-        let newcomer = hard.asked_in && learns && !committed.contains(peer);
+        let newcomer = raft.hard.asked_in && learns;
         let joins = hard.group.is_none() || newcomer || !raft.membership.ever_named();
         let said = latest.member(peer).map(|me| &me.metadata);
         let silent = raft.config.metadata.is_empty();
-        if hard.removed.is_some() {
+        if raft.hard.removed.is_some() {
             return raft; // It stays so until the application wishes otherwise.
         }
-        raft.hard.asked_in = false;
         if joins {
             raft.be_born();
         } else if !silent && said != Some(&raft.config.metadata) {

@@ -147,7 +147,7 @@ impl Raft {
         let role = match &self.role {
             Role::Leader(leader) => leader.next_tick(),
             Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_)
-                if self.hard.group.is_none() || self.hard.removed.is_some() =>
+                if self.is_out_of_sight() =>
             {
                 u64::MAX
             }

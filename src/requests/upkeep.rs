@@ -29,7 +29,7 @@ impl Requests {
         }
         let task = match upkeep {
             // Whether it still is a member, the leader knows, who changes nothing else here.
-            Upkeep::Join { voter } if raft.is_member() => {
+            Upkeep::Join { voter } if raft.is_let_in() => {
                 let promotion = voter.then_some(MemberChange::Promote(me));
                 Task::Change(promotion.into_iter().collect())
             }
@@ -109,19 +109,20 @@ impl Requests {
                 Upkeep::Leave | Upkeep::Change(_) | Upkeep::Transfer(_) => false,
             });
             self.hand_over_where(|kind| {
-                matches!(
-                    kind,
-                    Kind::Read { as_member: true, number: None, .. }
-                        | Kind::Upkeep { upkeep: Upkeep::Join { .. }, number: None, .. }
-                )
+                matches!(kind, Kind::Read { as_member: true, number: None, .. })
             });
         }
         if let Some(index) = raft.removed_by() {
             self.end_upkeep(index, |upkeep, _, _| matches!(upkeep, Upkeep::Leave));
-            self.hand_over_where(|kind| {
-                matches!(kind, Kind::Upkeep { upkeep: Upkeep::Join { .. }, .. })
-            });
         }
+        let may_ask = raft.is_member();
+        self.hand_over_where(|kind| {
+            matches!(
+                kind,
+                Kind::Upkeep { upkeep: Upkeep::Join { .. }, number, .. }
+                    if number.is_none() || !may_ask
+            )
+        });
     }
 
     fn hand_over_where(&mut self, is_due: impl Fn(&Kind) -> bool) {
