@@ -220,12 +220,10 @@ impl Raft {
         let last = self.log.last();
         assert!(index <= last.index, "committing {index} beyond the last entry {last}");
         let configured = self.membership.at(self.commit).0;
-        let let_in = self.membership.let_in(self.commit, index);
+        let before = self.commit;
         self.commit = index;
         if self.membership.at(index).0 != configured {
-            if let Some(at) = let_in {
-                self.note_admission(at);
-            }
+            self.note_membership(before);
             self.notices.push(Notice::MembersChanged);
         }
         if self.incoming.as_ref().is_some_and(|incoming| incoming.head().last.index <= index) {

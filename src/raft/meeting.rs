@@ -221,9 +221,11 @@ impl Raft {
         named.then_some(index)
     }
 
-    /// Whether it is a member, and has not asked to be one without knowing what came of it.
+    /// Whether it is a member, as far as it knows, and not by something that may be lost: it follows a leader,
+    /// or that is committed. One that has asked to be one, and does not know what came of it, is not.
     pub(crate) fn is_let_in(&self) -> bool {
-        self.is_member() && !self.hard.asked_in
+        let committed = self.membership.at(self.commit).1.contains(self.me.peer);
+        self.is_member() && !self.hard.asked_in && (committed || self.leader().is_some())
     }
 
     /// Whether by what is committed this node is a member and stays one, and is a voter or becomes one if

@@ -63,18 +63,41 @@ impl Raft {
     /// Another configuration is in force.
     pub(super) fn on_members_changed(&mut self) {
         self.peers.keep_members(self.membership.configuration());
+        self.note_vote();
         self.follow_members();
         self.emit_members();
     }
 
     /// By what is committed, the configuration of that entry has let this node in: it has what it asked for,
-    /// if it was not removed since.
-    pub(super) fn note_admission(&mut self, at: Index) {
+    /// if it was not removed since. Whether that is news.
+    pub(super) fn note_admission(&mut self, at: Index) -> bool {
         let asks = self.hard.asked_in || self.hard.removed.is_some();
-        if asks && self.hard.removed.is_none_or(|by| at > by.index) {
+        let news = asks && self.hard.removed.is_none_or(|by| at > by.index);
+        if news {
             self.hard.asked_in = false;
             self.hard.removed = None;
             self.outbox.save_hard_state();
+        }
+        news
+    }
+
+    /// Nobody votes before it was let in by what is committed, whether it knows that or not. Its vote may be
+    /// needed before it does.
+    pub(super) fn note_vote(&mut self) {
+        let me = self.me.peer;
+        let votes = self.membership.configuration().is_voter(me);
+        let kept = votes && self.membership.configuration().keeps(me);
+        if kept && self.hard.removed.is_some_and(|by| !self.is_since_mine(by)) {
+            self.note_admission(self.membership.index());
+        }
+    }
+
+    /// What came to be committed tells whether this node was let in, and removed again.
+    pub(super) fn note_membership(&mut self, since: Index) {
+        let stays = self.membership.at(self.commit).1.contains(self.me.peer);
+        let Some(at) = self.membership.let_in(since, self.commit) else { return };
+        if self.note_admission(at) && !stays {
+            self.be_removed(self.removal());
         }
     }
 
@@ -351,17 +374,22 @@ impl Raft {
     pub(super) fn on_removed(&mut self, from: Identity, by: EntryId) {
         let me = self.me.peer;
         let named = self.membership.configuration().contains(me);
+        let votes = self.membership.configuration().is_voter(me);
+        let (index, committed) = self.membership.at(self.commit);
+        // It is known here, too, that it was no member, and not that it has become one.
+        let known = !committed.is_empty() && !committed.contains(me) && by.index >= index && !votes;
+        let old = committed.contains(me) && by.index <= index;
         let asks = self.hard.asked_in && self.meeting.is_some();
         let admitted = self.is_admission_new();
         // What it asked for it had, and has no more.
         let had = admitted && self.is_since_mine(by) && !self.may_be_lost(by);
         let news = match self.hard.removed {
             Some(_) => had,
-            None if named => had || self.is_since_mine(by) && !(asks && admitted),
+            None if named => had || (self.is_since_mine(by) || known) && !(asks && admitted),
             // A node that wishes to join knows that it is not yet named.
             None => self.meeting.is_none(),
         };
-        if matches!(self.role, Role::Leader(_)) || !news {
+        if matches!(self.role, Role::Leader(_)) || old || !news {
             return self.drop_envelope(from, DropReason::Unexpected);
         }
         self.hard.asked_in &= !had;

@@ -224,6 +224,7 @@ impl Raft {
         if raft.membership.since(raft.commit).all(|configuration| configuration.keeps(peer)) {
             raft.note_admission(raft.membership.at(raft.commit).0);
         }
+        raft.note_vote();
         // A learner by a configuration that was never known to be committed may never become one: that may
         // be lost, and nobody then knows of this node.
         let latest = raft.membership.configuration();
