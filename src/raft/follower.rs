@@ -43,7 +43,7 @@ impl Raft {
             return; // It asks by itself, or not at all.
         }
         for peer in self.membership.others().iter() {
-            self.send_hello(peer.id);
+            self.send_hello(peer.id, 0);
         }
     }
 

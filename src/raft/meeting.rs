@@ -52,10 +52,6 @@ impl Meeting {
         Self { joins: Some(voter), ..Self::new(me, contacts) }
     }
 
-    pub(super) fn asked(&self) -> u64 {
-        self.asked
-    }
-
     pub(super) fn next_ask(&self) -> u64 {
         self.next_ask
     }
@@ -106,9 +102,10 @@ impl Raft {
         let Some(meeting) = &mut self.meeting else { return };
         meeting.asked += 1;
         meeting.next_ask = self.now.saturating_add(self.config.election_timeout.get());
+        let asked = meeting.asked;
         let peers: Vec<NodeId> = meeting.peers.keys().copied().collect();
         for id in peers {
-            self.send_hello(id);
+            self.send_hello(id, asked);
         }
         self.found_if_all_met();
     }
@@ -222,10 +219,13 @@ impl Raft {
     }
 
     /// Whether it is a member, as far as it knows, and not by something that may be lost: it follows a leader,
-    /// or that is committed. One that has asked to be one, and does not know what came of it, is not.
+    /// or votes, or that is committed. One that has asked to be one, and does not know what came of it, is not.
     pub(crate) fn is_let_in(&self) -> bool {
-        let committed = self.membership.at(self.commit).1.contains(self.me.peer);
-        self.is_member() && !self.hard.asked_in && (committed || self.leader().is_some())
+        let me = self.me.peer;
+        let certain = self.membership.at(self.commit).1.contains(me)
+            || self.membership.configuration().is_voter(me)
+            || self.leader().is_some();
+        self.is_member() && !self.hard.asked_in && certain
     }
 
     /// Whether by what is committed this node is a member and stays one, and is a voter or becomes one if

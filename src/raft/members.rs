@@ -376,8 +376,9 @@ impl Raft {
         let named = self.membership.configuration().contains(me);
         let votes = self.membership.configuration().is_voter(me);
         let (index, committed) = self.membership.at(self.commit);
-        // It is known here, too, that it was no member, and not that it has become one.
-        let known = !committed.is_empty() && !committed.contains(me) && by.index >= index && !votes;
+        // It is known here, too, that it ceased to be a member, and not that it has become one.
+        let ceased = self.membership.ceased(self.commit);
+        let known = ceased && by.index >= index && !votes;
         let old = committed.contains(me) && by.index <= index;
         let asks = self.hard.asked_in && self.meeting.is_some();
         let admitted = self.is_admission_new();
@@ -387,7 +388,7 @@ impl Raft {
             Some(_) => had,
             None if named => had || (self.is_since_mine(by) || known) && !(asks && admitted),
             // A node that wishes to join knows that it is not yet named.
-            None => self.meeting.is_none(),
+            None => !asks,
         };
         if matches!(self.role, Role::Leader(_)) || old || !news {
             return self.drop_envelope(from, DropReason::Unexpected);

@@ -43,6 +43,14 @@ impl Membership {
         (*at, configuration)
     }
 
+    /// Whether by what is committed up to `index` this node was a member and is none any more.
+    pub(super) fn ceased(&self, index: Index) -> bool {
+        let count = self.history.partition_point(|(at, _)| *at <= index);
+        let names = |(_, it): &(Index, Arc<Configuration>)| it.contains(self.me);
+        let committed = self.history[..count].split_last();
+        committed.is_some_and(|(last, earlier)| earlier.iter().any(names) && !names(last))
+    }
+
     /// Where this node was last let in, after `from` and not after `to`: by a configuration that keeps it and
     /// comes after one that does not.
     pub(super) fn let_in(&self, from: Index, to: Index) -> Option<Index> {

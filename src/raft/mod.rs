@@ -232,13 +232,14 @@ impl Raft {
         let newcomer = raft.hard.asked_in && learns;
         let joins = hard.group.is_none() || newcomer || !raft.membership.ever_named();
         let said = latest.member(peer).map(|me| &me.metadata);
+        let news = said.is_some_and(|said| *said != raft.config.metadata);
         let silent = raft.config.metadata.is_empty();
         if raft.hard.removed.is_some() {
             return raft; // It stays so until the application wishes otherwise.
         }
         if joins {
             raft.be_born();
-        } else if !silent && said != Some(&raft.config.metadata) {
+        } else if !silent && news {
             raft.reintroduce();
         }
         raft

@@ -1,7 +1,6 @@
 //! What leaves a node: envelopes and events.
 
 use super::follower::Follower;
-use super::meeting::Meeting;
 use super::message::Message;
 use super::{Raft, Role};
 use crate::codec::{Address, Envelope, Header};
@@ -26,7 +25,7 @@ impl Raft {
             self.become_pre_candidate();
         } else {
             for peer in self.membership.others().iter() {
-                self.send_hello(peer.id);
+                self.send_hello(peer.id, 0);
             }
         }
     }
@@ -39,7 +38,7 @@ impl Raft {
     pub(super) fn send_to(&mut self, peer: Peer, message: Message) {
         match self.peers.run_of(peer) {
             Some(identity) => self.send_in_group(identity, message),
-            None => self.send_hello(peer.id),
+            None => self.send_hello(peer.id, 0),
         }
     }
 
@@ -51,10 +50,10 @@ impl Raft {
         self.send_envelope(group, Address::of(to), message);
     }
 
-    /// Asks a node, in whatever run it is, to say who it is; at most once a tick.
-    pub(super) fn send_hello(&mut self, id: NodeId) {
+    /// Asks a node, in whatever run it is, to say who it is; at most once a tick. What a meeting asks has a
+    /// number.
+    pub(super) fn send_hello(&mut self, id: NodeId, asked: u64) {
         if self.peers.may_greet(id, self.now) {
-            let asked = self.meeting.as_ref().map_or(0, Meeting::asked);
             let to = Address { id, run: None };
             self.send_envelope(self.hard.group, to, Message::Hello { asked });
         }
