@@ -42,7 +42,7 @@ fn everything_at_once_breaks_nothing() {
 #[test]
 fn a_group_outlives_all_its_disks_and_members() {
     let mut counts = hamok_sim::Counts::default();
-    for seed in 0..6 {
+    for seed in 0..9 {
         let simulation = Simulation::new(seed).profile(Profile::Storm).nodes(5);
         let churned = simulation.fault(Fault::Wipe, 150_000).fault(Fault::RemoveNode, 300_000);
         let (report, _) = churned.fault(Fault::AddNode, 500_000).run_clients();
