@@ -218,14 +218,15 @@ impl Raft {
         named.then_some(index)
     }
 
-    /// Whether it is a member, as far as it knows, and not by something that may be lost: it follows a leader,
-    /// or votes, or that is committed. One that has asked to be one, and does not know what came of it, is not.
+    /// Whether it is a member, as far as it knows, and is to stay one, and not by something that may be lost: it
+    /// follows a leader, or votes, or that is committed. One that has asked to be one, and does not know what
+    /// came of it, is not.
     pub(crate) fn is_let_in(&self) -> bool {
-        let me = self.me.peer;
+        let (me, configuration) = (self.me.peer, self.membership.configuration());
         let certain = self.membership.at(self.commit).1.contains(me)
-            || self.membership.configuration().is_voter(me)
+            || configuration.is_voter(me)
             || self.leader().is_some();
-        self.is_member() && !self.hard.asked_in && certain
+        self.is_member() && configuration.keeps(me) && !self.hard.asked_in && certain
     }
 
     /// Whether by what is committed this node is a member and stays one, and is a voter or becomes one if
