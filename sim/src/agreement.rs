@@ -281,8 +281,8 @@ mod tests {
         };
         let world = || {
             let mut world = world_of(story.nodes());
-            for status in story.statuses() {
-                world.keeper.on_status(status);
+            for seen in story.nodes_when(Configuration::is_joint).values() {
+                world.keeper.on_status(seen.status.as_ref().expect("they run"));
             }
             world
         };

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use rand_chacha::rand_core::Rng;
 
-use super::configuration::{Configuration, Member};
+use super::configuration::Configuration;
 use super::entries::{Founding, Payload};
 use super::message::{JoinRefusal, Message};
 use super::{Raft, Role};
@@ -204,43 +204,6 @@ impl Raft {
         let silent = self.config.metadata.is_empty();
         self.is_let_in()
             && committed.is_some_and(|me| silent || me.metadata == self.config.metadata)
-    }
-
-    /// Whether the configuration in force names this node, committed or not.
-    pub(crate) fn is_member(&self) -> bool {
-        self.hard.removed.is_none() && self.membership.configuration().contains(self.me.peer)
-    }
-
-    /// Where the committed configuration stands, if it names this node.
-    pub(crate) fn member_by(&self) -> Option<Index> {
-        let (index, committed) = self.membership.at(self.commit);
-        let named = committed.contains(self.me.peer) && self.hard.removed.is_none();
-        named.then_some(index)
-    }
-
-    /// Whether it is a member, as far as it knows, and is to stay one, and not by something that may be lost: it
-    /// follows a leader, or votes, or that is committed. One that has asked to be one, and does not know what
-    /// came of it, is not.
-    pub(crate) fn is_let_in(&self) -> bool {
-        let (me, configuration) = (self.me.peer, self.membership.configuration());
-        let certain = self.membership.at(self.commit).1.contains(me)
-            || configuration.is_voter(me)
-            || self.leader().is_some();
-        self.is_member() && configuration.keeps(me) && !self.hard.asked_in && certain
-    }
-
-    /// Whether by what is committed this node is a member and stays one, and is a voter or becomes one if
-    /// that is asked.
-    pub(crate) fn is_admitted(&self, voter: bool) -> bool {
-        let (_, committed) = self.membership.at(self.commit);
-        let votes = committed.member(self.me.peer).is_some_and(Member::is_to_vote);
-        self.is_let_in() && committed.keeps(self.me.peer) && (votes || !voter)
-    }
-
-    /// Where the committed configuration stands by which this node was removed, if it has not asked since to
-    /// be let in again.
-    pub(crate) fn removed_by(&self) -> Option<Index> {
-        self.hard.removed.filter(|_| !self.hard.asked_in).map(|entry| entry.index)
     }
 
     pub(super) fn on_join_refused(&mut self, from: Identity, because: JoinRefusal) {

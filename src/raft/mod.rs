@@ -86,6 +86,7 @@ mod replication;
 mod service;
 pub(crate) mod snapshot;
 mod speech;
+mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transfer;

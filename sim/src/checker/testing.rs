@@ -155,11 +155,6 @@ impl Story {
         &found.expect("there is such a configuration").nodes
     }
 
-    /// What every node said of itself, step by step.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = &Status> {
-        self.steps().map(|seen| &seen.after)
-    }
-
     /// The first envelope of this kind that was sent.
     pub(crate) fn envelope(&self, kind: &str) -> &Envelope {
         let mut sent = self.steps().flat_map(Seen::envelopes);
