@@ -27,7 +27,7 @@ impl Follower {
 }
 
 impl Raft {
-    /// Whether it is in no group, and follows nobody.
+    /// Whether it has no leader to wait for: it is in no group, or was removed and follows nobody.
     pub(super) fn is_out_of_sight(&self) -> bool {
         self.hard.group.is_none() || (self.hard.removed.is_some() && self.leader().is_none())
     }

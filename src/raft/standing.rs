@@ -1,7 +1,8 @@
 //! What this node is to its group: a member, one that was removed, one that asks to be let in.
 //!
-//! It is let in by a configuration that keeps it and comes after one that does not, once that is committed;
-//! nobody votes before. What is only appended may be lost, and so lifts no removal and ends no asking.
+//! It is let in by a configuration that keeps it and comes after one that does not, once that is committed.
+//! What is only appended may be lost, and so lifts no removal and ends no asking; unless it makes this node a
+//! voter, which happens only after it was let in.
 
 use super::configuration::Member;
 use super::{Notice, Raft, Role};
