@@ -293,7 +293,8 @@ mod tests {
             ),
             (Message::ProposeReply { term, number: 7, outcome: refused(large) }, "0e050701010908"),
             (Message::ReadIndex { term, read: 7 }, "0f0507"),
-            (Message::ReadIndexReply { term, read: 7, index }, "100507ac02"),
+            (Message::ReadIndexReply { term, read: 7, index: Some(index) }, "10050701ac02"),
+            (Message::ReadIndexReply { term, read: 7, index: None }, "10050700"),
             (
                 Message::InstallSnapshot { term, snapshot, piece: 3, bytes: command.clone() },
                 "1105ac020463030278 79",

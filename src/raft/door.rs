@@ -279,7 +279,7 @@ impl Raft {
             }
             Message::ReadIndex { read, .. } => self.on_read_index(from, read),
             Message::ReadIndexReply { read, index, .. } => {
-                self.notices.push(Notice::ReadReady { read, index });
+                self.notices.push(Notice::ReadAnswered { read, index });
             }
             Message::InstallSnapshot { snapshot, piece, bytes, .. } => {
                 self.on_install_snapshot(from, snapshot, piece, &bytes);

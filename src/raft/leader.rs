@@ -277,10 +277,13 @@ impl Raft {
         if !self.membership.configuration().contains(from.peer) {
             return self.answer_stranger(from);
         }
-        let leads = matches!(self.role, Role::Leader(_));
-        if !leads || !self.push_read(Some(from), read) {
+        if !matches!(self.role, Role::Leader(_)) {
             // Whoever asked asks again.
-            self.drop_envelope(from, DropReason::Unexpected);
+            return self.drop_envelope(from, DropReason::Unexpected);
+        }
+        if !self.push_read(Some(from), read) {
+            let term = self.hard.term;
+            self.send_in_group(from, Message::ReadIndexReply { term, read, index: None });
         }
     }
 
@@ -288,7 +291,6 @@ impl Raft {
     pub(super) fn push_read(&mut self, node: Option<Identity>, read: u64) -> bool {
         let Role::Leader(leader) = &mut self.role else { return false };
         if leader.reads.len() >= self.config.max_pending_reads {
-            self.counters.refused_busy += 1;
             return false;
         }
         leader.reads.push(Asker { node, read });
@@ -305,9 +307,9 @@ impl Raft {
             leader.progress.get(&peer).map_or(0, |progress| progress.acked_round)
         });
         for (asker, index) in leader.reads.confirm(answered) {
-            let read = asker.read;
+            let (read, index) = (asker.read, Some(index));
             match asker.node {
-                None => self.notices.push(Notice::ReadReady { read, index }),
+                None => self.notices.push(Notice::ReadAnswered { read, index }),
                 Some(node) => {
                     let term = self.hard.term;
                     self.send_in_group(node, Message::ReadIndexReply { term, read, index });

@@ -97,11 +97,12 @@ pub(crate) enum Message {
         term: Term,
         read: u64,
     },
-    /// Everything committed when `read` was asked for lies at or below `index`.
+    /// Everything committed when `read` was asked for lies at or below `index`; none if the leader has as
+    /// many reads as it may hold.
     ReadIndexReply {
         term: Term,
         read: u64,
-        index: Index,
+        index: Option<Index>,
     },
     /// One piece of a snapshot: its head is piece 0.
     InstallSnapshot {
@@ -349,7 +350,10 @@ impl fmt::Display for Message {
                 ProposeOutcome::Refused(because) => write!(f, " #{number} refused: {because}"),
             },
             Self::ReadIndex { read, .. } => write!(f, " #{read}"),
-            Self::ReadIndexReply { read, index, .. } => write!(f, " #{read} at {index}"),
+            Self::ReadIndexReply { read, index: Some(index), .. } => {
+                write!(f, " #{read} at {index}")
+            }
+            Self::ReadIndexReply { read, index: None, .. } => write!(f, " #{read} refused: busy"),
             Self::InstallSnapshot { .. }
             | Self::InstallSnapshotReply { .. }
             | Self::Join { .. }

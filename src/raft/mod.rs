@@ -184,8 +184,8 @@ enum Role {
 pub(crate) enum Notice {
     /// A leader answered for a copy of a command that was sent to it.
     ProposeAnswered { number: u64, outcome: ProposeOutcome },
-    /// A read may be served once this index is applied.
-    ReadReady { read: u64, index: Index },
+    /// A read may be served once this index is applied; without one, the leader has too many.
+    ReadAnswered { read: u64, index: Option<Index> },
     /// There is another leader, or a leader in another term.
     LeaderChanged,
     /// A leader answered for a task that was asked of it.

@@ -163,11 +163,8 @@ fn any_asking() -> BoxedStrategy<Message> {
         (term(), number(), propose_outcome)
             .prop_map(|(term, number, outcome)| Message::ProposeReply { term, number, outcome }),
         (term(), number()).prop_map(|(term, read)| Message::ReadIndex { term, read }),
-        (term(), number(), index()).prop_map(|(term, read, index)| Message::ReadIndexReply {
-            term,
-            read,
-            index
-        }),
+        (term(), number(), proptest::option::of(index()))
+            .prop_map(|(term, read, index)| Message::ReadIndexReply { term, read, index }),
     ]
     .boxed()
 }

@@ -63,7 +63,11 @@ impl Requests {
         }
     }
 
-    pub(super) fn on_readable(&mut self, ask: Ask, index: Index) {
+    pub(super) fn on_read_answered(&mut self, ask: Ask, index: Option<Index>) {
+        let Some(index) = index else {
+            self.refused_busy += 1;
+            return self.finish(ask, Outcome::NotExecuted(NotExecuted::Busy));
+        };
         self.set_retry(ask, None);
         match self.pending.get_mut(&ask).map(|pending| &mut pending.kind) {
             Some(Kind::Read { ready, .. }) => *ready = Some(index),

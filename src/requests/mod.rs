@@ -278,9 +278,9 @@ impl Requests {
                     self.on_task_answered(ask, outcome, now);
                 }
             }
-            Notice::ReadReady { read, index } => {
+            Notice::ReadAnswered { read, index } => {
                 if let Some(ask) = self.numbers.remove(&read) {
-                    self.on_readable(ask, index);
+                    self.on_read_answered(ask, index);
                 }
             }
             Notice::ProposeAnswered { number, outcome } => {

@@ -36,6 +36,7 @@ fn set_number(config: &mut Config, key: &str, value: u64) {
         "inflight" => config.max_inflight_messages = value,
         "inflight-bytes" => config.max_inflight_bytes = value,
         "pending" => config.max_pending_requests = value,
+        "pending-reads" => config.max_pending_reads = value,
         "window" => config.sessions.window = value,
         "session-lifetime" => config.sessions.lifetime_entries = value,
         "step-bytes" => config.step_budget_bytes = value,
