@@ -48,7 +48,9 @@ pub struct Config {
     pub max_uncommitted_bytes: u64,
     /// The most requests pending at this node. Default 1024.
     pub max_pending_requests: u64,
-    /// The most bytes of names, keys and values in requests pending at this node. Default 8 MiB.
+    /// The most bytes of names, keys and values in requests pending at this node. A request that is alone is
+    /// taken however large. The results of a call that is run as several commands count, too: at the bound
+    /// it ends as [`Outcome::Partial`](crate::Outcome). Default 8 MiB.
     pub max_pending_bytes: u64,
     /// The most linearizable reads a leader holds for all nodes together. Default 4096.
     pub max_pending_reads: u64,
@@ -173,8 +175,7 @@ pub struct SessionLimits {
     /// 1024.
     pub window: u64,
     /// The most bytes of replies kept per session; beyond it those of the lowest sequence numbers are
-    /// forgotten. Default
-    /// 1 MiB.
+    /// forgotten. At most 16 MiB; default 1 MiB.
     pub max_reply_bytes: u64,
     /// A session unused for this many log entries is dropped. Default 1,000,000.
     pub lifetime_entries: u64,
@@ -230,6 +231,11 @@ pub enum ConfigError {
     /// [`Config::max_message_bytes`] or [`Config::snapshot_part_bytes`] is above what an envelope can
     /// carry.
     MessageTooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// [`SessionLimits::max_reply_bytes`] is above what a piece of a snapshot can carry.
+    RepliesTooLarge {
         /// The limit.
         limit: u64,
     },
@@ -362,6 +368,9 @@ impl Config {
         if self.max_message_bytes.max(self.snapshot_part_bytes) > MAX_ENTRY_BYTES {
             return Err(ConfigError::MessageTooLarge { limit: MAX_ENTRY_BYTES });
         }
+        if self.sessions.max_reply_bytes > MAX_ENTRY_BYTES {
+            return Err(ConfigError::RepliesTooLarge { limit: MAX_ENTRY_BYTES });
+        }
         if self.sessions.max_sessions < 2 {
             return Err(ConfigError::TooFewSessions);
         }
@@ -428,6 +437,9 @@ impl fmt::Display for ConfigError {
             Self::MessageTooLarge { limit } => {
                 write!(f, "max_message_bytes and snapshot_part_bytes must be at most {limit}")
             }
+            Self::RepliesTooLarge { limit } => {
+                write!(f, "sessions.max_reply_bytes must be at most {limit}")
+            }
             Self::WindowTooSmall { window, pending } => write!(
                 f,
                 "sessions.window ({window}) must be at least max_pending_requests ({pending})"
@@ -444,3 +456,85 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn config() -> Config {
+        Config::new(NodeId::new(1), Incarnation::new(1), Birth::Found)
+    }
+
+    fn ids(count: u64) -> Vec<NodeId> {
+        (1..=count).map(NodeId::new).collect()
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        type Change = fn(&mut Config);
+        let limit = MAX_ENTRY_BYTES;
+        let (heartbeat, election) = (Ticks::new(10), Ticks::new(10));
+        let cases: [(Change, ConfigError); 16] = [
+            (|it| it.max_inflight_bytes = 0, ConfigError::Zero { field: "max_inflight_bytes" }),
+            (|it| it.demote_after = Some(Ticks::ZERO), ConfigError::Zero { field: "demote_after" }),
+            (|it| it.sessions.window = 0, ConfigError::Zero { field: "sessions.window" }),
+            (|it| it.remote_queue.bytes = 0, ConfigError::Zero { field: "remote_queue.bytes" }),
+            (
+                |it| it.request_timeout = Ticks::new(MAX_TICKS + 1),
+                ConfigError::TooLong { field: "request_timeout" },
+            ),
+            (
+                |it| it.heartbeat_interval = it.election_timeout,
+                ConfigError::HeartbeatTooLong { heartbeat, election },
+            ),
+            (|it| it.max_entry_bytes += 16 << 20, ConfigError::EntryTooLarge { limit }),
+            (|it| it.max_message_bytes = 17 << 20, ConfigError::MessageTooLarge { limit }),
+            (|it| it.snapshot_part_bytes = 17 << 20, ConfigError::MessageTooLarge { limit }),
+            (|it| it.sessions.max_reply_bytes = 17 << 20, ConfigError::RepliesTooLarge { limit }),
+            (|it| it.sessions.max_sessions = 1, ConfigError::TooFewSessions),
+            (
+                |it| it.sessions.window = 1_023,
+                ConfigError::WindowTooSmall { window: 1_023, pending: 1_024 },
+            ),
+            (
+                |it| it.metadata = Bytes::from(vec![0; 1_025]),
+                ConfigError::MetadataTooLong { bytes: 1_025 },
+            ),
+            (
+                |it| it.birth = Birth::Meet { peers: ids(63) },
+                ConfigError::TooManyPeers { listed: 63, limit: 62 },
+            ),
+            (
+                |it| it.birth = Birth::Join { contacts: ids(1), voter: true },
+                ConfigError::NoContacts,
+            ),
+            (
+                |it| it.birth = Birth::Join { contacts: ids(63), voter: true },
+                ConfigError::TooManyPeers { listed: 63, limit: 62 },
+            ),
+        ];
+        assert_eq!(config().check(), Ok(()));
+        for (change, error) in cases {
+            let mut config = config();
+            change(&mut config);
+            assert_eq!(config.check(), Err(error), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_at_a_limit_is_taken() {
+        let mut config = config();
+        config.max_entry_bytes = 16 << 20;
+        config.max_message_bytes = 16 << 20;
+        config.snapshot_part_bytes = 16 << 20;
+        config.sessions.max_reply_bytes = 16 << 20;
+        config.sessions.max_sessions = 2;
+        config.sessions.window = config.max_pending_requests;
+        config.request_timeout = Ticks::new(MAX_TICKS);
+        config.metadata = Bytes::from(vec![0; 1_024]);
+        config.birth = Birth::Meet { peers: ids(62) };
+        assert_eq!(config.check(), Ok(()));
+    }
+}

@@ -301,8 +301,10 @@ pub enum Refusal {
 pub enum NotExecuted {
     /// This node belongs to no group yet.
     NoGroup,
-    /// No leader was found before the request's time was up.
+    /// The request's time was up, and this node knows of no leader.
     NoLeader,
+    /// The request's time was up. There is a leader, which has not answered in time for this to go on.
+    TimedOut,
     /// A queue was full, here or at the leader.
     Busy,
     /// This node met something that it cannot apply ([`Status::halted`](crate::Status)): it can run
@@ -392,6 +394,7 @@ impl fmt::Display for NotExecuted {
         match self {
             Self::NoGroup => f.write_str("the node belongs to no group"),
             Self::NoLeader => f.write_str("no leader"),
+            Self::TimedOut => f.write_str("timed out"),
             Self::Busy => f.write_str("busy"),
             Self::Halted => f.write_str("this node has stopped applying"),
             Self::Declined(because) => write!(f, "declined: {because}"),

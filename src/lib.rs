@@ -57,7 +57,7 @@ pub use reasons::{DropReason, Impossible, VoteRefusal};
 pub use remote_call::{
     Fence, FenceRefusal, FenceRow, FenceVerdict, RemoteCall, RemoteResult, RemoteWork,
 };
-pub use status::{CollectionStatus, Counters, Load, Membership, Status};
+pub use status::{CollectionStatus, Counters, Drops, Load, Membership, Status};
 pub use store::{
     Answer, Change, CollectionKind, NameTooLong, RemoteAnswer, RemoteOperation, RemoteOutcome,
     RemoteQuery, StoreError,

@@ -239,7 +239,7 @@ impl Node {
             self.owed_ticks -= passed;
             self.now = self.now.saturating_add(passed);
             self.raft.tick(self.now);
-            self.requests.on_tick(self.now, self.raft.group().is_some());
+            self.requests.on_tick(self.now, &self.raft);
             self.settle(&mut outputs);
         }
         outputs
@@ -331,7 +331,7 @@ impl Node {
     fn counters(&self) -> Counters {
         let mut counters = *self.raft.counters();
         counters.duplicates_suppressed = self.state.duplicates();
-        counters.refused_busy += self.requests.refused_busy();
+        counters.refused_busy = self.requests.refused_busy();
         counters.remote_calls_made = self.calls.made();
         counters.remote_calls_repeated =
             self.execution.repeated() + self.requests.remote_reads_repeated();
@@ -368,6 +368,7 @@ mod tests {
     use crate::raft::snapshot::Outgoing;
     use crate::raft::snapshot::testing::snapshot;
     use crate::raft::testing::any_message;
+    use crate::reasons::DropReason;
     use crate::stored::Record;
     use crate::types::{
         EntryId, GroupId, Identity, Incarnation, Index, Life, NodeId, Peer, RequestId, Term,
@@ -510,6 +511,35 @@ mod tests {
         }
 
         #[test]
+        fn what_is_dropped_is_counted_by_its_reason(acts in prop::collection::vec(act(), 1..40)) {
+            let mut driver = driver();
+            let before = driver.node.status().counters.drops;
+            let outputs: Vec<Output> = acts.iter().flat_map(|act| driver.act(act)).collect();
+            let reasons: Vec<DropReason> = outputs
+                .iter()
+                .filter_map(|output| match output {
+                    Output::Event(Event::EnvelopeDropped { because, .. }) => Some(*because),
+                    Output::Event(_)
+                    | Output::Persist(_)
+                    | Output::Send(_)
+                    | Output::Reply(_)
+                    | Output::Remote(_) => None,
+                })
+                .collect();
+            let told = |is: fn(&DropReason) -> bool| reasons.iter().filter(|it| is(it)).count() as u64;
+            let after = driver.node.status().counters.drops;
+            prop_assert_eq!(after.total() - before.total(), told(|_| true));
+            let stale = told(|it| matches!(it, DropReason::StaleTerm { .. }));
+            prop_assert_eq!(after.stale_term - before.stale_term, stale);
+            let unexpected = told(|it| matches!(it, DropReason::Unexpected));
+            prop_assert_eq!(after.unexpected - before.unexpected, unexpected);
+            let impossible = told(|it| matches!(it, DropReason::Impossible(_)));
+            prop_assert_eq!(after.impossible - before.impossible, impossible);
+            let of_others = told(|it| matches!(it, DropReason::OtherGroup));
+            prop_assert_eq!(after.other_group - before.other_group, of_others);
+        }
+
+        #[test]
         fn many_ticks_are_that_many_single_ones(
             acts in prop::collection::vec(act(), 1..20),
             ticks in 1..60_u64,
@@ -539,6 +569,8 @@ mod tests {
         assert_eq!(outputs.len(), 1, "{outputs:?}");
         assert!(matches!(outputs[0], Output::Event(Event::EnvelopeDropped { .. })));
         assert_eq!(node.idle_ticks(), Ticks::FOREVER);
+        let counters = node.status().counters;
+        assert_eq!((counters.drops.starting, counters.drops.total()), (1, 1));
     }
 
     #[test]
@@ -556,7 +588,7 @@ mod tests {
         driver.act(&append(noops(older, 1), last.index.plus(5)));
         let status = driver.node.status();
         assert_eq!(status.last, EntryId::new(last.index.plus(5), term));
-        assert_eq!((status.committed, status.counters.impossible_messages), (last.index, 1));
+        assert_eq!((status.committed, status.counters.drops.impossible), (last.index, 1));
     }
 
     #[test]

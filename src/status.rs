@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use crate::event::Role;
 use crate::raft::Configuration;
+use crate::reasons::DropReason;
 use crate::store::CollectionKind;
 use crate::types::{EntryId, GroupId, Identity, Index, NodeId, Term, Ticks};
 
@@ -143,6 +144,74 @@ pub struct Load {
     pub early_bytes: u64,
 }
 
+/// Envelopes that were dropped, by [`DropReason`](crate::DropReason).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drops {
+    /// Addressed to another node.
+    pub not_for_this_node: u64,
+    /// Addressed to another incarnation or life of this node.
+    pub not_for_this_life: u64,
+    /// About another group.
+    pub other_group: u64,
+    /// Sent by a life that is over.
+    pub sender_gone: u64,
+    /// Come before this life's first write was durable.
+    pub starting: u64,
+    /// Come after the disk failed.
+    pub failed: u64,
+    /// Come while there was more to apply than a node takes in.
+    pub busy: u64,
+    /// Sent by a node that is no member.
+    pub not_a_member: u64,
+    /// Of a past term.
+    pub stale_term: u64,
+    /// Answers to what was not asked, or does not matter any more.
+    pub unexpected: u64,
+    /// What no correct member sends.
+    pub impossible: u64,
+}
+
+impl Drops {
+    /// How many there are in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self {
+            not_for_this_node,
+            not_for_this_life,
+            other_group,
+            sender_gone,
+            starting,
+            failed,
+            busy,
+            not_a_member,
+            stale_term,
+            unexpected,
+            impossible,
+        } = *self;
+        let addressed = not_for_this_node + not_for_this_life + other_group + sender_gone;
+        let untimely = starting + failed + busy + stale_term + unexpected;
+        addressed + untimely + not_a_member + impossible
+    }
+
+    pub(crate) fn count(&mut self, because: DropReason) {
+        let counter = match because {
+            DropReason::NotForThisNode => &mut self.not_for_this_node,
+            DropReason::NotForThisLife { .. } => &mut self.not_for_this_life,
+            DropReason::OtherGroup => &mut self.other_group,
+            DropReason::SenderGone { .. } => &mut self.sender_gone,
+            DropReason::Starting => &mut self.starting,
+            DropReason::Failed => &mut self.failed,
+            DropReason::Busy => &mut self.busy,
+            DropReason::NotAMember => &mut self.not_a_member,
+            DropReason::StaleTerm { .. } => &mut self.stale_term,
+            DropReason::Unexpected => &mut self.unexpected,
+            DropReason::Impossible(_) => &mut self.impossible,
+        };
+        *counter += 1;
+    }
+}
+
 /// What has happened in this life of a node, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -155,10 +224,8 @@ pub struct Counters {
     pub envelopes_sent: u64,
     /// Envelopes received, dropped ones included.
     pub envelopes_received: u64,
-    /// Envelopes dropped for any reason.
-    pub envelopes_dropped: u64,
-    /// Envelopes dropped since no correct member sends them.
-    pub impossible_messages: u64,
+    /// Of those, the dropped ones.
+    pub drops: Drops,
     /// Entries appended to the log.
     pub entries_appended: u64,
     /// Entries cut off the log's end.
@@ -195,7 +262,8 @@ pub struct Counters {
     pub remote_calls_repeated: u64,
     /// Those that a store turned away, since its row did not allow them.
     pub remote_calls_refused: u64,
-    /// Events of emitters that this node sent to their subscribers, to be answered for or not.
+    /// Events of emitters that this node published, to be answered for or not, also those that had no
+    /// subscriber.
     pub events_published: u64,
     /// Events of emitters that were handed to this node's application, its own included.
     pub events_delivered: u64,

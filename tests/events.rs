@@ -280,11 +280,15 @@ proptest! {
         prop_assert!(world.asked.is_empty(), "{:?} unanswered", world.asked.keys());
         for node in 0..NODES {
             let subscribers = world.machines[node].node.emitter(&NEWS).subscribers("published");
+            let before = world.machines[node].node.status().counters;
             world.publish(node, 50);
             let number = world.requests;
             world.settle(20);
             let Delivered { received, unanswered, .. } = &world.outcomes[&number];
             prop_assert_eq!((received, unanswered.len()), (&subscribers, 0));
+            let others = received.iter().filter(|receiver| **receiver != id(node)).count() as u64;
+            let after = world.machines[node].node.status().counters;
+            prop_assert_eq!(after.events_acknowledged - before.events_acknowledged, others);
             prop_assert_eq!(world.machines[node].node.status().load.offered_events, 0);
         }
     }

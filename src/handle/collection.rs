@@ -38,7 +38,8 @@ pub trait Collection: sealed::Named {
     /// Asks the node it is given to, and no other, to use the collection no more: its pending requests
     /// end, later ones are answered [`NotExecuted::Closed`](crate::NotExecuted), and its changes are
     /// not reported. [`Event::Closed`](crate::Event) tells so. The collection itself goes on, and so do
-    /// the local reads.
+    /// the local reads. The node remembers the name until it is reopened, also when the collection is
+    /// dropped.
     fn close(&self) -> Call<()> {
         Call::new(self.label().request(What::Local(Local::Close(self.label().stored()))), nothing)
     }

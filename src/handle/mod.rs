@@ -92,7 +92,7 @@ pub enum Failure {
     /// The outside store refused it for good, and changed nothing.
     Store(StoreError),
     /// A bulk call that was split into several commands was done in part;
-    /// [`Ticket::redeem_partial`] gives the results there are.
+    /// [`Ticket::redeem_partial`] gives the results there are, if they decode.
     Partial {
         /// How many of the call's entries, keys or values were done, counted from the first: where to go
         /// on.
@@ -220,13 +220,19 @@ impl<R> Ticket<R> {
     /// [`Config::max_keys`](crate::Config) or [`Config::max_values`](crate::Config) and done in part.
     ///
     /// # Errors
-    /// As [`redeem`](Ticket::redeem), but for [`Failure::Partial`].
+    /// As [`redeem`](Ticket::redeem); [`Failure::Partial`] only if the results there are do not decode.
     pub fn redeem_partial(self, reply: Reply) -> Result<Redeemed<R>, Failure> {
         match reply.outcome {
             Outcome::Done { answer, .. } => Ok(Redeemed::Done(self.read.result(answer)?)),
             Outcome::Partial { answer, next, because, .. } => {
-                let results = self.read.result(answer)?;
-                Ok(Redeemed::Partial { results, next, because: Failure::of(*because) })
+                let because = Failure::of(*because);
+                match self.read.result(answer) {
+                    Ok(results) => Ok(Redeemed::Partial { results, next, because }),
+                    Err(Failure::Value(_)) => {
+                        Err(Failure::Partial { next, because: Box::new(because) })
+                    }
+                    Err(failure) => Err(failure),
+                }
             }
             Outcome::Refused { .. } | Outcome::NotExecuted(_) | Outcome::Unknown(_) => {
                 Err(Failure::of(reply.outcome))

@@ -196,7 +196,8 @@ impl<T, C: Codec<T>> Queue<T, C> {
     /// and others may pop in between; [in a session](crate::Call::in_session) of the application's no more
     /// can be taken at once. O(m log n). What is taken must fit into what a session keeps of replies
     /// ([`SessionLimits::max_reply_bytes`](crate::SessionLimits)), or the result is lost if the reply is
-    /// asked for again.
+    /// asked for again. If one value does not decode, the call is a [`Failure::Value`](crate::Failure) and
+    /// gives none of them: where others may write with another codec, keep a clone of the reply.
     pub fn pop_many(&self, count: u64) -> Call<Vec<T>> {
         self.command(QueueCommand::Pop(count), all_values::<T, C>)
     }

@@ -42,8 +42,9 @@ use crate::types::{Index, Ticks};
 ///
 /// The changes are [`Event::Changed`](crate::Event) on every node, in the order of the operations, and
 /// [`event`](RemoteMap::event) gives them their types. They derive from what an operation answers, so
-/// previous values are carried through the log for them; [`without_events`](RemoteMap::without_events)
-/// spares that.
+/// the values that a deletion takes out are carried through the log for them;
+/// [`without_events`](RemoteMap::without_events) spares that. Values that are the operation's own result
+/// are carried in any case.
 ///
 /// Two keys, or two values, are equal when their bytes are. The entries have the order that the outside
 /// store gives them. A command costs two entries of the log and one call, however many keys it names; a

@@ -45,7 +45,7 @@
 //! | `createRemoteMap(config)` | [`RemoteMap::new`](crate::RemoteMap::new), [`RemoteMap::named`](crate::RemoteMap::named) | the same; a node that may lead must reach the store, not create the map |
 //! | `onlyFollower` | a learner, or [`Priority::LastResort`](crate::Priority) | a learner never leads and has no vote; the other leads only if nobody else can |
 //! | `logEntriesExpirationTimeInMs` | [`Config::max_log_bytes`](crate::Config), [`max_log_entries`](crate::Config) | the log is cut off behind snapshots, by size and never by a clock: what is committed does not expire |
-//! | stats | [`Status::load`](crate::Status), [`Status::counters`](crate::Status) | |
+//! | stats | [`Status::load`](crate::Status), [`Status::counters`](crate::Status) | dropped messages are counted [by reason](crate::Drops) |
 //! | `connection`, storage grids | none | inner objects of that library; [`Node::step`](crate::Node::step) is their place |
 //! | tasks for the leader only | [`Status::leader`](crate::Status) with [`Status::term`](crate::Status) | the term is a [fencing token](super::group#work-for-one-node-at-a-time) |
 //!

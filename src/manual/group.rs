@@ -17,7 +17,8 @@
 //! | [`stop`](crate::stop) | at once: all the node's requests have ended, and it takes no more |
 //!
 //! A node without a group, or without a leader, keeps a request until its time is up, and then says
-//! [`NotExecuted::NoGroup`](crate::NotExecuted) or [`NoLeader`](crate::NotExecuted).
+//! [`NotExecuted::NoGroup`](crate::NotExecuted) or [`NoLeader`](crate::NotExecuted); one whose leader did not
+//! answer in time, [`TimedOut`](crate::NotExecuted).
 //!
 //! # A complete example
 //!

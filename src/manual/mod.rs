@@ -39,15 +39,16 @@
 //! | `NotExecuted` | no, and it never will | yes, freely |
 //! | `Unknown` | perhaps, or it may yet | in [a session of your own](#what-is-unknown-and-asking-again), or if twice is as good as once |
 //! | `Partial` | its beginning has | [the rest](#many-keys-or-values-at-once) |
-//! | `Value` | yes | the result was written with another codec or type |
+//! | `Value` | yes | no: what it changed or found was written with another codec or type. A clone of the reply gives its result to a ticket that can read it |
 //! | `Store` | no | only of a remote map: its outside store refused for good |
 //! | `WrongReply` | | the ticket belongs to another request |
 //!
 //! A time-out is [`Config::request_timeout`](crate::Config), in ticks, unless the call brings
 //! [its own](crate::Call::with_timeout). At its end a request is told the truth as far as it is known:
 //! `NotExecuted` only when it is proved that no copy of the command can come to stand in the log any more.
-//! Without a leader that is [`NotExecuted::NoLeader`](crate::NotExecuted), at a bound
-//! [`NotExecuted::Busy`](crate::NotExecuted) and at once.
+//! Without a leader that is [`NotExecuted::NoLeader`](crate::NotExecuted), with one that does not answer
+//! [`NotExecuted::TimedOut`](crate::NotExecuted); at a bound [`NotExecuted::Busy`](crate::NotExecuted), without
+//! waiting for the time-out.
 //!
 //! ## What is unknown, and asking again
 //!

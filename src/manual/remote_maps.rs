@@ -34,16 +34,19 @@
 //! map one [row](crate::FenceRow), apart from the entries (clearing the map leaves it alone) and changed in the same
 //! transaction with them. It says which group's entries these are, the highest term of any call, the operation
 //! that was executed last, and how it ended. With each call comes a [`Fence`](crate::Fence), and
-//! [`Fence::judge`](crate::Fence::judge) compares the two:
+//! [`Fence::judge`](crate::Fence::judge) compares the two. The first line that holds gives the verdict:
 //!
 //! | the row | verdict |
 //! |---|---|
-//! | there is none, and the operation is the map's first | execute |
-//! | the last operation is the one before this | execute, and put this one into the row |
-//! | the last operation is this one | answer as the row has it, and put the term into the row |
+//! | there is none | execute if the operation is the map's first, or the group has [adopted](#adopting) the entries; else refuse: the row was lost |
+//! | another group's | execute if the group has adopted the entries, else refuse |
 //! | a higher term has called | refuse: this leader was deposed |
-//! | another group's | refuse, unless the group has [adopted](#adopting) the entries |
-//! | any other last operation | refuse, unless the group has adopted the entries: the store is not what it was |
+//! | the last operation is this one | answer as the row has it, and put the term into the row |
+//! | the last operation is the one before this | execute |
+//! | an earlier operation was the last | execute if the group has adopted the entries, else refuse: the store is not what it was |
+//! | any other last operation | refuse: this call is late |
+//!
+//! Whoever executes puts this group, its term, this operation and its outcome into the row.
 //!
 //! # A complete example
 //!
@@ -259,9 +262,9 @@
 //!
 //! [`RemoteMapEvent`](crate::RemoteMapEvent), on every node, in the order of the operations, from the committed
 //! outcomes: as a map's, and `ApplyFailed` when the store refused an operation for good. They need the previous
-//! values, which are carried through the log for them.
-//! [`without_events`](crate::RemoteMap::without_events) gives a handle whose operations are not told, and spares
-//! that.
+//! values, so a deletion carries them through the log, too, although its result does not have them.
+//! [`without_events`](crate::RemoteMap::without_events) gives a handle whose operations are not told, and whose
+//! deletions carry keys only.
 //!
 //! # Adopting
 //!

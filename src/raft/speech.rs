@@ -74,10 +74,7 @@ impl Raft {
     }
 
     pub(super) fn drop_envelope(&mut self, from: Identity, because: DropReason) {
-        self.counters.envelopes_dropped += 1;
-        if matches!(because, DropReason::Impossible(_)) {
-            self.counters.impossible_messages += 1;
-        }
+        self.counters.drops.count(because);
         self.emit(Event::EnvelopeDropped { from, because });
     }
 }

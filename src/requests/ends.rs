@@ -4,11 +4,12 @@ use super::copies::Copies;
 use super::publishing::Publishing;
 use super::{Ask, Kind, Pending, Requests};
 use crate::io::{NotExecuted, Outcome, Output, Reply, Unknown};
+use crate::raft::Raft;
 use crate::types::RequestId;
 
 impl Requests {
     /// Its time is up.
-    pub(super) fn give_up(&mut self, ask: Ask, in_group: bool) {
+    pub(super) fn give_up(&mut self, ask: Ask, raft: &Raft) {
         let Some(pending) = self.pending.get(&ask) else { return };
         let outcome = match &pending.kind {
             Kind::RemoteRead { stage, .. } if stage.waits_for_store() => {
@@ -19,8 +20,11 @@ impl Requests {
             | Kind::RemoteRead { .. }
             | Kind::Upkeep { number: None, doubtful: false, .. }
             | Kind::Publish(Publishing { offered: false, .. }) => {
-                let because = if in_group { NotExecuted::NoLeader } else { NotExecuted::NoGroup };
-                Outcome::NotExecuted(because)
+                Outcome::NotExecuted(match (raft.group(), raft.leader()) {
+                    (None, _) => NotExecuted::NoGroup,
+                    (Some(_), None) => NotExecuted::NoLeader,
+                    (Some(_), Some(_)) => NotExecuted::TimedOut,
+                })
             }
             Kind::Command { .. } | Kind::Upkeep { .. } => Outcome::Unknown(Unknown::TimedOut),
             Kind::Publish(publishing) => publishing.outcome(self.applied),

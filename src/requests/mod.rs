@@ -291,14 +291,14 @@ impl Requests {
         }
     }
 
-    pub(crate) fn on_tick(&mut self, now: u64, in_group: bool) {
+    pub(crate) fn on_tick(&mut self, now: u64, raft: &Raft) {
         while let Some(&(at, ask)) = self.alarms.first() {
             if at > now {
                 break;
             }
             self.alarms.pop_first();
             if self.pending.get(&ask).is_some_and(|pending| pending.deadline <= now) {
-                self.give_up(ask, in_group);
+                self.give_up(ask, raft);
             } else {
                 self.set_retry(ask, None);
                 self.unsent.insert(ask);

@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use super::copies::Copies;
 use super::{Ask, Kind, Pending, Requests};
-use crate::io::{Outcome, Unknown};
+use crate::io::{NotExecuted, Outcome, Unknown};
 use crate::store::{
     Answer, CollectionCommand, Content, MOST_POPPED, MapCommand, Operation, QueueCommand,
     RecordCommand, RemoteAnswer, RemoteCommand, RemoteOperation, RemoteOutcome,
@@ -20,6 +20,8 @@ use crate::types::Index;
 #[derive(Debug)]
 pub(super) struct Split {
     whole: Operation,
+    /// The bytes of the whole.
+    asked: u64,
     limit: u64,
     /// How many entries, keys or values the command under way has.
     under_way: u64,
@@ -62,7 +64,8 @@ impl Split {
     /// Begins an operation that has more than `limit` with a first command that has as many.
     pub(super) fn new(whole: Operation, limit: u64) -> (Operation, Box<Self>) {
         let first = part(&whole, 0, limit).expect("there is more than one command may have");
-        (first, Box::new(Self { whole, limit, under_way: limit, done: 0, merged: None }))
+        let asked = whole.size();
+        (first, Box::new(Self { whole, asked, limit, under_way: limit, done: 0, merged: None }))
     }
 
     /// The command under way was done. The next one, if there is any.
@@ -94,9 +97,9 @@ impl Split {
 
 impl Requests {
     /// What is to be made of the end of a command: nothing yet, if it was done and is not the last of its
-    /// call, which then goes on.
+    /// call, which then goes on. Its results are held until its end, and so count as pending.
     pub(super) fn continue_or_conclude(&mut self, ask: Ask, outcome: Outcome) -> Option<Outcome> {
-        let Some(Pending { kind: Kind::Command { split: Some(split), .. }, .. }) =
+        let Some(Pending { kind: Kind::Command { split: Some(split), bytes, .. }, .. }) =
             self.pending.get_mut(&ask)
         else {
             return Some(outcome);
@@ -108,9 +111,18 @@ impl Requests {
             | Outcome::NotExecuted(_)
             | Outcome::Unknown(_)
             | Outcome::Partial { .. } => (None, false),
-            Outcome::Done { index, answer } => (split.advance(*index, answer.clone()), true),
+            Outcome::Done { index, answer } => {
+                *bytes += answer.size();
+                self.bytes += answer.size();
+                (split.advance(*index, answer.clone()), true)
+            }
         };
         let Some(next) = next else { return Some(split.conclude(outcome, is_done)) };
+        // A call may be asked for however large, if it is alone; what it adds may not.
+        if self.bytes - split.asked > self.limits.bytes {
+            self.refused_busy += 1;
+            return Some(split.conclude(Outcome::NotExecuted(NotExecuted::Busy), false));
+        }
         self.begin_next(ask, next);
         None
     }
@@ -278,7 +290,6 @@ fn merge(before: Content, after: Content) -> Content {
 mod tests {
     use super::*;
     use crate::bytes::Bytes;
-    use crate::io::NotExecuted;
     use crate::store::Name;
 
     const NO_LEADER: Outcome = Outcome::NotExecuted(NotExecuted::NoLeader);

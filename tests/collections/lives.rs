@@ -1,6 +1,6 @@
 //! Copies, initial contents, closing and stopping, and nodes that come late or fall behind.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hamok::{
     Birth, Change, Collection, CollectionKind, Config, Event, Export, Failure, Field, ImportError,
@@ -70,6 +70,8 @@ fn what_is_exported_on_one_node_and_imported_on_another_is_the_same_everywhere()
         let changes = group.take_changes(id);
         let of = |name: &str| changes.iter().filter(|it| it.collection() == name).count();
         assert_eq!([of("scores again"), of("jobs again"), of("profile again")], [4, 3, 2]);
+        let positions: BTreeSet<Index> = changes.iter().map(Change::index).collect();
+        assert_eq!(positions.len(), 3, "each import is one command");
     }
     group
         .run(3, scores.import(&carried(group.map(1, &SCORES).export().unwrap()), false).unwrap())

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use hamok::{
     Collection, Event, Failure, Fence, FenceRefusal, Index, Map, NodeId, NotExecuted, Redeemed,
-    Refusal, RemoteAnswer, RemoteCall, RemoteCallId, RemoteMap, RemoteMapEvent, RemoteOutcome,
-    RemoteResult, RemoteWork, Role, Sequence, StoreError, Ticks, Unknown, transfer_leadership,
+    Refusal, RemoteAnswer, RemoteCall, RemoteCallId, RemoteMap, RemoteMapEvent, RemoteOperation,
+    RemoteOutcome, RemoteResult, RemoteWork, Role, Sequence, StoreError, Ticks, Unknown,
+    transfer_leadership,
 };
 
 use group::{Group, Text};
@@ -482,11 +483,22 @@ fn every_method_has_its_typed_result() {
 #[test]
 fn deletions_carry_values_only_to_be_told() {
     const QUIET: RemoteMap<String, String, Text> = RemoteMap::new("users").without_events();
-    for (map, told) in [(&USERS, 3), (&QUIET, 0)] {
+    for (map, told) in [(&USERS, 4), (&QUIET, 0)] {
         let group = &mut Group::new(1, |_| {});
         group.store.put("users", "a", "1");
         group.store.put("users", "b", "2");
         group.store.put("users", "c", "3");
+        group.store.put("users", "d", "4");
+        group.at_once = false;
+        let asked = group.ask(0, map.delete(&text("d")).unwrap());
+        let RemoteWork::Execute { operation, .. } = group.calls[0].1.work() else {
+            panic!("{:?}", group.calls)
+        };
+        let carries_values = matches!(operation, RemoteOperation::Remove(_));
+        assert_eq!(carries_values, told > 0, "{operation:?}");
+        group.perform();
+        assert_eq!(group.redeem(&asked), Some(Ok(true)));
+        group.at_once = true;
         assert_eq!(group.get(0, map.delete(&text("a")).unwrap()), Ok(true));
         assert_eq!(group.get(0, map.delete(&text("a")).unwrap()), Ok(false));
         let keys = [text("b"), text("x"), text("c")];
