@@ -1,11 +1,11 @@
 //! One node per process, on TCP and a file.
 //!
 //! Started by `cargo run --example tcp_cluster -- ID FOLDER CLIENTS PEER_1 PEER_2 …`, as
-//! `shared/tcp_node/mod.rs` tells, which is what runs the node. Clients write lines:
+//! `common/tcp_node/mod.rs` tells, which is what runs the node. Clients write lines:
 //! `printf 'SET colour blue\nGET colour\nSTATUS\n' | nc -N 127.0.0.1 8001`. `SET key value` is
 //! answered by `OK`; `GET key`, a linearizable read, by `VALUE value` or `NONE`.
 
-#[path = "shared/tcp_node/mod.rs"]
+#[path = "common/tcp_node/mod.rs"]
 mod tcp_node;
 
 use hamok::{Map, RemoteResult};

@@ -2,16 +2,16 @@
 //!
 //! Started by `cargo run --example postgres_remote_map -- postgres://user@127.0.0.1:5432/database
 //! ID FOLDER CLIENTS PEER_1 PEER_2 …` for each node, all with the same server. Clients write lines, which
-//! `../shared/remote_map.rs` lists: `printf 'SET colour blue\nGET colour\n' | nc -N 127.0.0.1 8001`.
+//! `../common/remote_map.rs` lists: `printf 'SET colour blue\nGET colour\n' | nc -N 127.0.0.1 8001`.
 //!
 //! The adapter is in `adapter.rs`, with the SQL of the entries in `entries.rs`; the node is run by
-//! `../shared/tcp_node/mod.rs`, which tells of its arguments.
+//! `../common/tcp_node/mod.rs`, which tells of its arguments.
 
 mod adapter;
 mod entries;
-#[path = "../shared/remote_map.rs"]
+#[path = "../common/remote_map.rs"]
 mod remote_map;
-#[path = "../shared/tcp_node/mod.rs"]
+#[path = "../common/tcp_node/mod.rs"]
 mod tcp_node;
 
 #[tokio::main(flavor = "current_thread")]

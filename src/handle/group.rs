@@ -34,9 +34,9 @@ pub fn change_members(changes: impl IntoIterator<Item = MemberChange>) -> Call<(
 ///
 /// A leader that does not let it in says why, and the node tells of that as
 /// [`Event::JoinRefused`](crate::Event) and asks again, also when the call's time is up and it has ended as
-/// `Unknown`, until it is let in, is told to [`leave`], or asks in another way; a node that was stopped
-/// by [`stop`](crate::stop) goes on asking for as long as it is stepped. Of several calls of `join` and [`leave`] the last holds: the
-/// earlier ask no more, and end as what comes of it.
+/// `Unknown`, until it is let in, is told to [`leave`], or asks in another way; a node that was stopped by
+/// [`stop`](crate::stop) goes on asking for as long as it is stepped. Of several calls of `join` and
+/// [`leave`] the last holds: the earlier ask no more, and end as what comes of it.
 ///
 /// A node without a group joins one by its [`Birth`](crate::Birth).
 pub fn join(voter: bool) -> Call<()> {

@@ -63,18 +63,22 @@ impl Requests {
         }
     }
 
+    /// A leader told the index at which a read may be served, or that it has too many reads.
     pub(super) fn on_read_answered(&mut self, ask: Ask, index: Option<Index>) {
-        let Some(index) = index else {
-            self.refused_busy += 1;
-            return self.finish(ask, Outcome::NotExecuted(NotExecuted::Busy));
-        };
-        self.set_retry(ask, None);
-        match self.pending.get_mut(&ask).map(|pending| &mut pending.kind) {
-            Some(Kind::Read { ready, .. }) => *ready = Some(index),
-            Some(Kind::RemoteRead { stage, .. }) => *stage = Stage::Applying(index),
-            Some(Kind::Command { .. } | Kind::Upkeep { .. } | Kind::Publish(_)) | None => return,
+        let kind = self.pending.get_mut(&ask).map(|pending| &mut pending.kind);
+        match (kind, index) {
+            (Some(Kind::Read { ready, .. }), Some(index)) => *ready = Some(index),
+            (Some(Kind::RemoteRead { stage, .. }), Some(index)) => *stage = Stage::Applying(index),
+            (Some(Kind::Read { .. } | Kind::RemoteRead { .. }), None) => {
+                self.refused_busy += 1;
+                return self.finish(ask, Outcome::NotExecuted(NotExecuted::Busy));
+            }
+            (Some(Kind::Command { .. } | Kind::Upkeep { .. } | Kind::Publish(_)) | None, _) => {
+                return;
+            }
         }
-        self.readable.insert((index, ask));
+        self.set_retry(ask, None);
+        self.readable.extend(index.map(|index| (index, ask)));
     }
 
     /// The entry is committed: copies that stood at its index in another term are gone for good.
